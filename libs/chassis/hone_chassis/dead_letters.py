@@ -1,0 +1,114 @@
+"""Messages that could not be handled: kept with the reason, readable, and able to be sent again."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+import nats.js.errors
+from hone_contracts import streams, subjects
+from hone_contracts.errors import ErrorBody
+from nats.js import JetStreamContext
+from nats.js.api import RawStreamMsg
+from pydantic import BaseModel
+
+from hone_chassis.logs import get_logger
+
+log = get_logger(__name__)
+
+REASON_HEADER = "Hone-Reason"
+_TIMEOUT_S = 5.0
+
+
+class DeadLetter(BaseModel):
+    """A dead letter as people and programs see it. ``id`` is its place in the stream."""
+
+    id: int
+    subject: str
+    reason: ErrorBody
+    job_id: str | None
+    body: str
+
+
+class NoSuchDeadLetter(Exception):
+    def __init__(self, sequence: int) -> None:
+        super().__init__(f"no dead letter {sequence}: `hone dead ls` shows what there is")
+
+
+class Advisory(BaseModel):
+    """The server's word that it will not deliver a message again (MAX_DELIVERIES)."""
+
+    type: str
+    stream: str
+    consumer: str
+    stream_seq: int
+    deliveries: int = 0
+
+
+async def bury(
+    jetstream: JetStreamContext, subject: str, body: bytes, headers: dict[str, str], reason: ErrorBody
+) -> None:
+    """Keep a message as a dead letter. Burying it twice keeps one."""
+    kept = {name: value for name, value in headers.items() if not name.startswith("Nats-")}
+    message_id = headers.get("Nats-Msg-Id")
+    if message_id:
+        kept["Nats-Msg-Id"] = f"dead:{message_id}"
+    kept[REASON_HEADER] = reason.model_dump_json()
+    await jetstream.publish(subjects.dead(subject), body, headers=kept, timeout=_TIMEOUT_S)
+
+
+async def bury_exhausted(jetstream: JetStreamContext, advisory: Advisory) -> None:
+    """Move a message that killed its handlers, or outlived its deliveries, out of its stream."""
+    with suppress(nats.js.errors.NotFoundError):  # it was moved by an earlier delivery of this advisory
+        message = await jetstream.get_msg(advisory.stream, advisory.stream_seq)
+        reason = ErrorBody(
+            code="deliveries_exhausted",
+            title="Given up after repeated tries",
+            detail=f"{advisory.deliveries} deliveries to {advisory.consumer} ended without an answer: "
+            "whoever took it died or was cut off. Its log says why; `hone dead retry` sends it again.",
+        )
+        await bury(jetstream, message.subject or "", message.data or b"", dict(message.headers or {}), reason)
+        if advisory.stream == streams.COMMANDS.name:
+            await jetstream.delete_msg(advisory.stream, advisory.stream_seq)
+
+
+@dataclass(frozen=True)
+class Cemetery:
+    """Reads and resends dead letters."""
+
+    jetstream: JetStreamContext
+
+    async def newest(self, limit: int) -> list[DeadLetter]:
+        state = (await self.jetstream.stream_info(streams.DEAD_LETTERS.name)).state
+        found: list[DeadLetter] = []
+        for sequence in range(state.last_seq, max(state.first_seq, 1) - 1, -1):
+            if len(found) == limit:
+                break
+            with suppress(nats.js.errors.NotFoundError):
+                found.append(_letter(await self.jetstream.get_msg(streams.DEAD_LETTERS.name, sequence)))
+        return found
+
+    async def get(self, sequence: int) -> DeadLetter:
+        try:
+            return _letter(await self.jetstream.get_msg(streams.DEAD_LETTERS.name, sequence))
+        except nats.js.errors.NotFoundError as error:
+            raise NoSuchDeadLetter(sequence) from error
+
+    async def remove(self, sequence: int) -> None:
+        await self.jetstream.delete_msg(streams.DEAD_LETTERS.name, sequence)
+
+
+def _letter(message: RawStreamMsg) -> DeadLetter:
+    headers = message.headers or {}
+    return DeadLetter(
+        id=message.seq or 0,
+        subject=(message.subject or "").removeprefix(subjects.DEAD_PREFIX),
+        reason=reason_of(headers),
+        job_id=headers.get("correlation_id"),
+        body=(message.data or b"").decode(errors="replace"),
+    )
+
+
+def reason_of(headers: dict[str, str]) -> ErrorBody:
+    found = headers.get(REASON_HEADER)
+    if found is None:
+        return ErrorBody(code="unknown", title="Given up", detail="no reason was recorded")
+    return ErrorBody.model_validate_json(found)

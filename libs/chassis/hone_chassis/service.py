@@ -1,0 +1,181 @@
+"""A service in a few lines: say what it handles, answers and shows. ``runtime`` runs it."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from faststream.nats import JStream, NatsBroker, PullSub
+from faststream.nats.annotations import NatsMessage
+from hone_contracts import streams
+from hone_contracts.errors import Request
+from hone_contracts.messages import Command, Message
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from pydantic import BaseModel
+from starlette.applications import Starlette
+
+from hone_chassis import broker as bus
+from hone_chassis import rpc
+from hone_chassis.broker import Consumer
+from hone_chassis.database import Database
+from hone_chassis.delivery import Deliveries
+from hone_chassis.handling import LongHandler, ShortHandler, run_long, run_short
+from hone_chassis.health import Health
+from hone_chassis.progress import ProgressPublisher
+from hone_chassis.settings import ServiceSettings
+
+M = TypeVar("M", bound=Message)
+Q = TypeVar("Q", bound=Request)
+
+_PULL_TIMEOUT_S = 5.0
+_SHORT_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a running service has at hand."""
+
+    client: Client
+    jetstream: JetStreamContext
+    database: Database
+
+
+Resource = Callable[[Running], AbstractAsyncContextManager[None]]
+Background = Callable[[Running], Awaitable[None]]
+
+
+class Service:
+    """What a service does, declared; nothing is opened before it runs.
+
+    ``package`` holds ``migrations``; ``head`` is its newest revision. ``http`` gets the health routes added.
+    """
+
+    def __init__(
+        self, name: str, settings: ServiceSettings, *, package: str, head: str, http: Starlette | None = None
+    ) -> None:
+        self.name, self.settings, self.package, self.head = name, settings, package, head
+        self.http = http or Starlette()
+        self.health = Health()
+        self.database = Database(settings.database_url_of(name), name)
+        self.consumers: list[Consumer] = []
+        self.resources: list[Resource] = []
+        self.backgrounds: list[Background] = []
+        self.on_reconnect: list[Callable[[], None]] = []
+        self.on_lost: list[Callable[[], None]] = []
+        self.deliveries = Deliveries(settings)
+        self.broker: NatsBroker = bus.connect(
+            settings.nats_url.get_secret_value(),
+            f"hone-{name}",
+            [self.deliveries],
+            self._reconnected,
+            self._lost,
+        )
+        self._running: Running | None = None
+
+    @property
+    def running(self) -> Running:
+        assert self._running is not None, "the service does not run yet"
+        return self._running
+
+    @running.setter
+    def running(self, running: Running) -> None:
+        self._running = running
+
+    def handles(self, message: type[M], handler: ShortHandler[M]) -> None:
+        """``handler`` works inside the transaction that records the receipt. Many run at a time."""
+
+        async def consume(received: M) -> None:
+            await run_short(self.database, consumer.durable, received, handler)
+
+        consumer = self._consumer(message)
+        self._subscribe(message, consumer, consume, {"received": message}, batch=_SHORT_BATCH)
+
+    def works_on(self, message: type[M], handler: LongHandler[M], *, parallel: int = 1) -> None:
+        """``handler`` takes its time, outside any transaction; ``parallel`` of them at once, each fetching one."""
+
+        async def consume(received: M, raw: NatsMessage) -> None:
+            attempt = raw.raw_message.metadata.num_delivered
+            progress = ProgressPublisher(self.running.client, received, attempt)
+            await run_long(self.database, consumer.durable, received, handler, progress)
+
+        consumer = self._consumer(message)
+        for number in range(parallel):
+            self._subscribe(
+                message,
+                consumer,
+                consume,
+                {"received": message, "raw": NatsMessage},
+                batch=1,
+                documented=number == 0,
+            )
+
+    def answers(self, question: type[Q], handler: Callable[[Q], Awaitable[BaseModel]]) -> None:
+        """Requests from other services, shared among replicas."""
+        subject: str = question.subject  # type: ignore[attr-defined]
+        answer = rpc.answering(subject, question, handler)
+
+        async def reply(raw: NatsMessage) -> bytes:
+            return await answer(raw.body)
+
+        self.broker.subscriber(subject, queue=self.name, title=question.__name__)(reply)
+
+    def hears(self, subject: str, listener: Callable[[bytes], Awaitable[None]]) -> None:
+        """Messages that are not stored: every replica gets every one that comes while it listens."""
+
+        async def heard(raw: NatsMessage) -> None:
+            await listener(raw.body)
+
+        self.broker.subscriber(subject, title=subject)(heard)
+
+    def announces(self, *messages: type[Message]) -> None:
+        """What this service puts into its outbox, for the AsyncAPI document."""
+        for message in messages:
+            self.broker.publisher(message.subject, title=message.__name__, schema=message)
+
+    def resource(self, opened: Resource) -> None:
+        """Opened before the first message comes, closed after the last one is done."""
+        self.resources.append(opened)
+
+    def background(self, task: Background) -> None:
+        """Runs as long as the service. If it ends, the service ends."""
+        self.backgrounds.append(task)
+
+    def _consumer(self, message: type[Message]) -> Consumer:
+        stream = streams.COMMANDS if issubclass(message, Command) else streams.EVENTS
+        durable = f"{self.name}-{message.subject.removeprefix('hone.').replace('.', '-')}"
+        consumer = Consumer(
+            stream.name, durable, message.subject, self.settings.ack_wait_s, self.settings.max_deliver
+        )
+        self.consumers.append(consumer)
+        return consumer
+
+    def _subscribe(
+        self,
+        message: type[Message],
+        consumer: Consumer,
+        consume: Callable[..., Awaitable[None]],
+        annotations: dict[str, Any],
+        *,
+        batch: int,
+        documented: bool = True,
+    ) -> None:
+        # FastStream reads the types of the arguments to decode and document the message.
+        consume.__annotations__ = {**annotations, "return": None}
+        self.broker.subscriber(
+            consumer.subject,
+            stream=JStream(consumer.stream, declare=False),
+            durable=consumer.durable,
+            pull_sub=PullSub(batch_size=batch, timeout=_PULL_TIMEOUT_S),
+            title=message.__name__,
+            description=message.__doc__,
+            include_in_schema=documented,
+        )(consume)
+
+    def _reconnected(self) -> None:
+        for tell in self.on_reconnect:
+            tell()
+
+    def _lost(self) -> None:
+        for tell in self.on_lost:
+            tell()
