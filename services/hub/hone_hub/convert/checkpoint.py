@@ -1,0 +1,148 @@
+"""Opens a Hugging Face model folder that a stranger may have made: plain files only, JSON within limits."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+from ..errors import FileMissing, FileUnreadable, SourceInvalid, SourceUnsafe
+
+JsonObject = dict[str, Any]
+
+_MAX_CONFIG_BYTES = 1 << 20
+_MAX_INDEX_BYTES = 16 << 20
+_MAX_TOKENIZER_BYTES = 64 << 20  # the largest in use have 34 MB
+_MAX_TEMPLATE_BYTES = 1 << 20
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+class Checkpoint:
+    """A folder with config.json, safetensors and a tokenizer."""
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.exists():
+            raise FileMissing(folder, "give the folder that holds config.json and model.safetensors")
+        if not folder.is_dir():
+            raise SourceInvalid(f"{folder} is not a folder", "give the folder that holds config.json")
+        self.folder = folder
+        self._roots = _allowed_roots(folder)
+        self.config = self.json_file("config.json", _MAX_CONFIG_BYTES)
+        self._refuse_own_code()
+
+    def path(self, name: str) -> Path:
+        """A regular file of the folder by its plain name; refuses names and links that lead elsewhere."""
+        if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
+            raise SourceUnsafe(
+                f"the model refers to the file {name!r}", "every file must lie in the model's folder"
+            )
+        path = self.folder / name
+        try:
+            resolved = path.resolve(strict=True)
+            mode = resolved.stat().st_mode
+        except FileNotFoundError as error:
+            raise SourceInvalid(f"{path} is missing", "download the model folder again") from error
+        except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
+            raise SourceUnsafe(
+                f"{path} cannot be resolved: {error}", "download the model folder again"
+            ) from error
+        if not any(resolved.is_relative_to(root) for root in self._roots):
+            raise SourceUnsafe(f"{path} is a link to {resolved}", "replace it by the file itself")
+        if not stat.S_ISREG(mode):
+            raise SourceUnsafe(f"{path} is not a regular file", "download the model folder again")
+        return resolved
+
+    def has(self, name: str) -> bool:
+        return (self.folder / name).exists() or (self.folder / name).is_symlink()
+
+    def text_file(self, name: str, max_bytes: int) -> str:
+        path = self.path(name)
+        try:
+            with path.open("rb") as stream:
+                raw = stream.read(max_bytes + 1)
+        except OSError as error:
+            raise FileUnreadable(path, error) from error
+        if len(raw) > max_bytes:
+            raise SourceInvalid(f"{path} has more than {max_bytes} bytes", "this is not a usual model folder")
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise SourceInvalid(f"{path} is not UTF-8", "download the model folder again") from error
+
+    def json_file(self, name: str, max_bytes: int) -> JsonObject:
+        text = self.text_file(name, max_bytes)
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            problem = f"{self.folder / name} is not valid JSON: {error}"
+            raise SourceInvalid(problem, "download the model folder again") from error
+        if not isinstance(value, dict):
+            raise SourceInvalid(
+                f"{self.folder / name} is not a JSON object", "download the model folder again"
+            )
+        return value
+
+    def optional_json(self, name: str) -> JsonObject:
+        return self.json_file(name, _MAX_CONFIG_BYTES * 8) if self.has(name) else {}
+
+    def tokenizer(self) -> JsonObject:
+        if not self.has("tokenizer.json"):
+            raise SourceInvalid(
+                f"{self.folder} has no tokenizer.json",
+                "save the tokenizer once with transformers' AutoTokenizer(...).save_pretrained",
+            )
+        return self.json_file("tokenizer.json", _MAX_TOKENIZER_BYTES)
+
+    def index(self) -> JsonObject:
+        return self.json_file("model.safetensors.index.json", _MAX_INDEX_BYTES)
+
+    def chat_templates(self) -> dict[str, str]:
+        """Templates by name, "default" for the one that answers use. A file of its own wins over the configuration."""
+        if self.has("chat_template.jinja"):
+            return {"default": self.text_file("chat_template.jinja", _MAX_TEMPLATE_BYTES)}
+        entry = self.optional_json("tokenizer_config.json").get("chat_template")
+        if entry is None:
+            return {}
+        named = {"default": entry} if isinstance(entry, str) else _named_templates(entry)
+        if any(len(text) > _MAX_TEMPLATE_BYTES for text in named.values()):
+            raise SourceInvalid("the chat template has more than a megabyte", "shorten it")
+        return named
+
+    def refuse_pickles(self) -> None:
+        """Raises when weights are there in a format that can execute code, and not as safetensors."""
+        for pattern in _PICKLES:
+            if found := next(self.folder.glob(pattern), None):
+                raise SourceUnsafe(
+                    f"{found} is a pickle, which can run code when it is opened",
+                    "use the model's safetensors, or save it once with save_pretrained(safe_serialization=True)",
+                )
+
+    def _refuse_own_code(self) -> None:
+        if "auto_map" in self.config:
+            raise SourceUnsafe(
+                f"{self.folder} needs code of its own (auto_map in config.json), which Hone does not run",
+                "look for a GGUF of this model",
+            )
+
+
+def _allowed_roots(folder: Path) -> list[Path]:
+    """The folder; and, in huggingface_hub's cache, `blobs`, which the links in a snapshot point to."""
+    resolved = folder.resolve()
+    roots = [resolved]
+    if resolved.parent.name == "snapshots":
+        roots.append(resolved.parent.parent / "blobs")
+    return roots
+
+
+def _named_templates(entry: object) -> dict[str, str]:
+    named: dict[str, str] = {}
+    for item in entry if isinstance(entry, list) else [None]:
+        if not (
+            isinstance(item, dict)
+            and isinstance(item.get("name"), str)
+            and isinstance(item.get("template"), str)
+        ):
+            raise SourceInvalid("chat_template in tokenizer_config.json is malformed", "give a string")
+        named[item["name"]] = item["template"]
+    return named

@@ -1,0 +1,65 @@
+"""Recognises how a tokenizer.json splits text before BPE, by its structure; nothing is guessed.
+
+llama.cpp has these splits built in under the names of `tokenizer.ggml.pre` and cannot take any other, so a
+tokenizer that is not exactly one of them would give other ids without a word.
+Source: llama.cpp, src/llama-vocab.cpp (llm_tokenizer_bpe and llama_vocab::impl::load).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import TokenizerUnsupported
+
+_Json = dict[str, Any]
+_LETTERS_AND_ON = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
+    r"%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_LLAMA3 = _LETTERS_AND_ON % r"\p{N}{1,3}"
+_QWEN2 = _LETTERS_AND_ON % r"\p{N}"
+
+
+@dataclass(frozen=True)
+class PreTokenizer:
+    """`ignore_merges`: llama.cpp takes a whole piece that is in the vocabulary as it is, before any merge."""
+
+    name: str
+    ignore_merges: bool
+
+
+GPT2 = PreTokenizer("gpt-2", ignore_merges=False)
+LLAMA_BPE = PreTokenizer("llama-bpe", ignore_merges=True)
+QWEN2 = PreTokenizer("qwen2", ignore_merges=False)
+SMOLLM = PreTokenizer("smollm", ignore_merges=False)
+
+
+def recognise(entry: object) -> PreTokenizer:
+    """`entry` is the `pre_tokenizer` of a tokenizer.json."""
+    match _steps(entry):
+        case [{"type": "ByteLevel", "add_prefix_space": False} as bytes_] if bytes_.get("use_regex", True):
+            return GPT2
+        case [
+            {"type": "Digits", "individual_digits": True},
+            {"type": "ByteLevel", "add_prefix_space": False} as bytes_,
+        ] if bytes_.get("use_regex", True):
+            return SMOLLM
+        case [
+            {"type": "Split", "pattern": {"Regex": str(regex)}, "behavior": "Isolated", "invert": False},
+            {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False},
+        ] if regex in (_LLAMA3, _QWEN2):
+            return LLAMA_BPE if regex == _LLAMA3 else QWEN2
+        case steps:
+            kinds = " then ".join(str(step.get("type")) for step in steps) or "none"
+            raise TokenizerUnsupported(
+                f"the tokenizer splits text in a way llama.cpp is not known to repeat ({kinds})",
+                "known are byte-level BPE as in GPT-2, Llama 3, Qwen 2 and SmolLM; look for a GGUF of this model",
+            )
+
+
+def _steps(entry: object) -> list[_Json]:
+    if not isinstance(entry, dict):
+        return []
+    inner = entry.get("pretokenizers") if entry.get("type") == "Sequence" else [entry]
+    return [step for step in inner if isinstance(step, dict)] if isinstance(inner, list) else []

@@ -1,0 +1,124 @@
+"""Everything the hub refuses, and what a person can do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class HubError(Exception):
+    """Base of the hub's errors. The text is one line: what is wrong, then what to do next."""
+
+    exit_code = 1
+
+    def __init__(self, problem: str, advice: str) -> None:
+        super().__init__(f"{problem}; {advice}" if advice else problem)
+        self.problem = problem
+        self.advice = advice
+
+
+class FileMissing(HubError):
+    """A path that was given does not exist."""
+
+    exit_code = 3
+
+    def __init__(self, path: Path, advice: str) -> None:
+        super().__init__(f"{path} does not exist", advice)
+        self.path = path
+
+
+class FileUnreadable(HubError):
+    """The operating system refused a read or a write."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(f"{path}: {error.strerror or error}", "check the path, its permissions and the disk")
+        self.path = path
+        self.errno = error.errno
+
+
+class GGUFError(HubError):
+    """A GGUF file that must not reach a loader. `offset` is the byte at which it went wrong."""
+
+    advice_by_default = "download or convert the file again"
+
+    def __init__(self, problem: str, offset: int | None = None, advice: str | None = None) -> None:
+        where = "" if offset is None else f" (at byte {offset})"
+        super().__init__(f"{problem}{where}", self.advice_by_default if advice is None else advice)
+        self.offset = offset
+
+
+class NotGGUF(GGUFError):
+    """The file does not begin with the four letters GGUF."""
+
+    advice_by_default = "give a .gguf file, or a safetensors folder to `hone hub convert`"
+
+
+class TruncatedGGUF(GGUFError):
+    """The file ends before what its header promises."""
+
+    advice_by_default = "the download or copy was cut short: fetch the file again"
+
+
+class CorruptGGUF(GGUFError):
+    """The header contradicts itself, the file's size or the format."""
+
+    advice_by_default = "do not load this file; fetch it again from a source you trust"
+
+
+class UnsupportedGGUF(GGUFError):
+    """A real GGUF of a kind that Hone does not read: an old or new version, big-endian, beyond the limits."""
+
+    advice_by_default = "convert the model again with a current converter"
+
+
+class ConversionError(HubError):
+    """Base of what stops a conversion."""
+
+
+class SourceInvalid(ConversionError):
+    """The model folder lacks something, or a file in it is malformed."""
+
+
+class SourceUnsafe(ConversionError):
+    """The model folder holds something that is never opened: pickles, own code, paths that lead out of it."""
+
+
+class ModelUnsupported(ConversionError):
+    """An architecture, or an option of one, that the converter does not know."""
+
+
+class TokenizerUnsupported(ConversionError):
+    """A tokenizer that llama.cpp would not reproduce exactly, as far as the converter can tell."""
+
+
+class WeightsUnusable(ConversionError):
+    """Weights that are not numbers, or that the chosen quantization cannot hold."""
+
+
+class TargetExists(ConversionError):
+    """The output file is there already."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} exists already", "choose another name, or add --force to replace it")
+        self.path = path
+
+
+class DiskFull(ConversionError):
+    """Not enough room for the output, found before anything is written."""
+
+    def __init__(self, path: Path, needed_bytes: int, free_bytes: int) -> None:
+        super().__init__(
+            f"{path.parent} has {free_bytes} bytes free and the file needs {needed_bytes}",
+            "free some space or write to another disk",
+        )
+        self.needed_bytes = needed_bytes
+        self.free_bytes = free_bytes
+
+
+class SelfCheckFailed(ConversionError):
+    """The file just written does not pass Hone's own reader; it was removed again."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the converted file failed its check: {reason}", "please report this with the model's name"
+        )
+        self.reason = reason
