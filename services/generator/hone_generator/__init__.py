@@ -1,0 +1,1 @@
+"""Generator: turns requirements into artifacts."""
