@@ -1,11 +1,11 @@
 """Real parts for every test: nats-server on a random port, SQLite and a real PostgreSQL."""
 
-import asyncio
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -54,14 +54,13 @@ def _nats_binary() -> str:
 
 
 def _port_of(folder: Path, process: subprocess.Popen[bytes]) -> int:
-    async def look() -> int:
-        async with asyncio.timeout(10):
-            while not (found := list(folder.glob("*.ports"))) or not found[0].stat().st_size:
-                assert process.poll() is None, "nats-server ended"
-                await asyncio.sleep(0.01)
-        return int(json.loads(found[0].read_text())["nats"][0].rsplit(":", 1)[1])
-
-    return asyncio.run(look())
+    """The port the server chose, once it has written it down."""
+    deadline = time.monotonic() + 10
+    while not (found := list(folder.glob("*.ports"))) or not found[0].stat().st_size:
+        assert process.poll() is None, "nats-server ended"
+        assert time.monotonic() < deadline, "nats-server took too long"
+        time.sleep(0.01)
+    return int(json.loads(found[0].read_text())["nats"][0].rsplit(":", 1)[1])
 
 
 @pytest.fixture
