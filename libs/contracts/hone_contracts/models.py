@@ -58,12 +58,9 @@ class ModelRef:
     def _check_base_url(self, base_url: str) -> None:
         if not _BASE_URL.fullmatch(base_url):
             raise InvalidModelRef(str(self), "the address is not http(s)://host[:port][/path]")
-        if (
-            base_url.count("/") == 2
-            and not base_url.rpartition(":")[2].isdigit()
-            and _PORT_LIKE.match(self.name)
-        ):
-            raise InvalidModelRef(str(self), "a port could be meant, or a model; write the port")
+        if _BARE_HOST.fullmatch(base_url):
+            # After a bare host, "8000/v1" could be a port and a path, or a model.
+            raise InvalidModelRef(str(self), "the address needs its port or its path")
 
     @classmethod
     def parse(cls, reference: str) -> "ModelRef":
