@@ -44,7 +44,7 @@ class Database:
         """A transaction: committed when the block ends, rolled back when it raises."""
         async with _maybe(self._writer), self._sessions() as session:
             if self.is_sqlite:
-                await session.execute(text("BEGIN IMMEDIATE"))
+                await (await session.connection()).execute(text("BEGIN IMMEDIATE"))
             yield session
             await session.commit()
             announced = session.info.get("announced", False)
@@ -54,7 +54,7 @@ class Database:
 
     async def ping(self) -> None:
         async with self.read() as session:
-            await session.execute(text("SELECT 1"))
+            await (await session.connection()).execute(text("SELECT 1"))
 
     async def aclose(self) -> None:
         await self.engine.dispose()

@@ -19,7 +19,7 @@ class HttpServer(uvicorn.Server):
                 log_config=None,
                 lifespan="off",
                 server_header=False,
-                timeout_graceful_shutdown=int(graceful_s),
+                timeout_graceful_shutdown=max(1, round(graceful_s)),
             )
         )
 

@@ -23,7 +23,7 @@ async def record(session: AsyncSession, consumer: str, message_id: str) -> bool:
         .on_conflict_do_nothing()
         .returning(col(InboxRow.message_id))
     )
-    return (await session.execute(statement)).first() is not None
+    return (await session.exec(statement)).first() is not None
 
 
 async def known(database: Database, consumer: str, message_id: str) -> bool:
@@ -37,4 +37,4 @@ async def known(database: Database, consumer: str, message_id: str) -> bool:
 
 async def purge(database: Database, keep: timedelta) -> None:
     async with database.write() as session:
-        await session.execute(delete(InboxRow).where(col(InboxRow.received_at) < utc_now() - keep))
+        await session.exec(delete(InboxRow).where(col(InboxRow.received_at) < utc_now() - keep))

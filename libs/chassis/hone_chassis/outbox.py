@@ -122,10 +122,10 @@ class Relay:
     async def _call_back(self, epoch: str) -> None:
         """What another broker disk took is unsent again: this one may be new and empty."""
         async with self._database.write() as session:
-            result = await session.execute(
+            result = await session.exec(
                 update(OutboxRow).where(col(OutboxRow.broker_epoch) != epoch).values(broker_epoch=None)
             )
-            found = result.rowcount  # type: ignore[attr-defined]
+            found = result.rowcount
         self._epoch = epoch
         if found:
             log.warning("the broker's streams are new: sending again", messages=found, epoch=epoch)
@@ -139,14 +139,12 @@ class Relay:
     async def _mark_sent(self, rows: Sequence[OutboxRow], epoch: str) -> None:
         ids = [row.id for row in rows]
         async with self._database.write() as session:
-            await session.execute(
-                update(OutboxRow).where(col(OutboxRow.id).in_(ids)).values(broker_epoch=epoch)
-            )
+            await session.exec(update(OutboxRow).where(col(OutboxRow.id).in_(ids)).values(broker_epoch=epoch))
 
     async def _purge(self) -> None:
         old = utc_now() - self._keep
         async with self._database.write() as session:
-            await session.execute(
+            await session.exec(
                 delete(OutboxRow).where(
                     col(OutboxRow.created_at) < old, col(OutboxRow.broker_epoch).is_not(None)
                 )

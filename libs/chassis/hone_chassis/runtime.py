@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import uvloop
 from hone_contracts import streams
+from nats.aio.client import Client
 
 from hone_chassis import broker as bus
 from hone_chassis import inbox, logs, migrations, tracing
@@ -61,7 +62,7 @@ async def run(service: Service, stop: asyncio.Event, listener: socket.socket | N
         stack.push_async_callback(_stop_http, http, http_task)
 
         client = await bus.first_connection(service.broker, _CONNECT_LIMIT_S)
-        stack.push_async_callback(service.broker.stop)
+        stack.push_async_callback(_stop_broker, service, client)
         jetstream = client.jetstream()
         service.deliveries.jetstream = jetstream
         provisioner = Provisioner(jetstream, service.consumers)
@@ -154,6 +155,13 @@ async def _purge_inbox(service: Service) -> None:
     while True:
         await inbox.purge(service.database, timedelta(days=service.settings.inbox_keep_days))
         await asyncio.sleep(_PURGE_EVERY_S)
+
+
+async def _stop_broker(service: Service, client: Client) -> None:
+    if not client.is_connected:  # a broker that is away cannot be drained into
+        await client.close()
+        return
+    await service.broker.stop()
 
 
 async def _stop_http(http: HttpServer, task: asyncio.Task[None]) -> None:

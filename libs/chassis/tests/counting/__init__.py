@@ -1,0 +1,1 @@
+"""A service that counts, for testing the chassis."""
