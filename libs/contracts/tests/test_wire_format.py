@@ -1,0 +1,109 @@
+"""The wire format is pinned: a golden file per message. Fields are only ever added.
+
+After adding a field, run with ``HONE_UPDATE_GOLDEN=1`` and read the difference before committing it.
+"""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hone_contracts import catalog, streams
+from hone_contracts.artifacts import Artifact, ArtifactType, Attempt, Evidence, ValidatorResult
+from hone_contracts.errors import ErrorBody, Reply
+from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
+from hone_contracts.hub import ConversionFailed, ConvertModel, ModelConverted
+from hone_contracts.job_messages import JobCancelled
+from hone_contracts.messages import JobProgressed, Message
+from hone_contracts.registry import Route, RouteChanged
+from pydantic import BaseModel
+
+GOLDEN = Path(__file__).parent / "golden"
+
+ENVELOPE: dict[str, Any] = {
+    "message_id": UUID("01930000-0000-7000-8000-000000000001"),
+    "occurred_at": datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=UTC),
+    "correlation_id": "job_01j00000000000000000000000",
+    "causation_id": UUID("01930000-0000-7000-8000-000000000000"),
+    "tenant": "acme",
+}
+ERROR = ErrorBody(code="no_model", title="No such model", detail="add it with `hone hub add`", status=404)
+ATTEMPT = Attempt(
+    model="llamacpp:hone-starter", prompt_version="erd-1", score=87, prompt_tokens=25, latency_ms=12.5
+)
+ARTIFACT = Artifact(
+    artifact_id="art_01j00000000000000000000000",
+    type=ArtifactType.MERMAID_ERD,
+    content='erDiagram\n    MEMBER["Mémber"]',
+    ir={"entities": [{"name": "member"}]},
+    score=87,
+    accepted=True,
+    model="llamacpp:hone-starter",
+    attempts=(ATTEMPT,),
+    validators=(ValidatorResult(name="syntax", score=100, passed=True, messages=()),),
+    evidence=(Evidence(element="entity:member", text="Each member has a name."),),
+    timings_ms={"total": 31.5},
+    advice="A larger model will do better.",
+)
+ROUTE = Route(artifact_type=ArtifactType.MERMAID_ERD, model="llamacpp:hone-starter", reading="passages")
+
+EXAMPLES: tuple[BaseModel, ...] = (
+    GenerateArtifact(
+        **ENVELOPE, artifact_type=ArtifactType.MERMAID_ERD, requirements="A member has loans.\n"
+    ),
+    ArtifactGenerated(**ENVELOPE, artifact=ARTIFACT),
+    GenerationFailed(**ENVELOPE, error=ERROR, attempts=(ATTEMPT,)),
+    ConvertModel(**ENVELOPE, source_uri="file:///models/a", target_uri="file:///models/a.gguf"),
+    ModelConverted(
+        **ENVELOPE, target_uri="file:///models/a.gguf", sha256="00", size_bytes=1, report={"tensors": 2}
+    ),
+    ConversionFailed(**ENVELOPE, error=ERROR),
+    JobCancelled(**ENVELOPE),
+    RouteChanged(**ENVELOPE, route=ROUTE),
+    JobProgressed(**ENVELOPE, sequence=1_000_001, stage="reading", message="passage 1 of 2", done=1, total=2),
+    Reply(error=ERROR),
+    ROUTE,
+)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: type(example).__name__)
+def test_the_wire_format_is_what_the_golden_file_says(example: BaseModel) -> None:
+    file = GOLDEN / f"{type(example).__name__}.json"
+    wire = example.model_dump_json()
+    if os.environ.get("HONE_UPDATE_GOLDEN"):
+        file.write_text(json.dumps(json.loads(wire), indent=2, ensure_ascii=False) + "\n")
+    golden = json.dumps(json.loads(file.read_text()), separators=(",", ":"), ensure_ascii=False)
+    assert wire == golden, "byte for byte, in the order of the fields"
+    assert type(example).model_validate_json(golden) == example
+
+
+def test_every_message_has_a_golden_file() -> None:
+    messages = {*catalog.COMMANDS, *catalog.EVENTS, JobProgressed}
+    assert messages == {type(example) for example in EXAMPLES if isinstance(example, Message)}
+
+
+def test_a_field_that_a_newer_sender_added_is_let_through() -> None:
+    newer = json.loads(EXAMPLES[0].model_dump_json()) | {"priority": 7}
+    assert GenerateArtifact.model_validate(newer) == EXAMPLES[0]
+
+
+@pytest.mark.parametrize(
+    "message", [*catalog.COMMANDS, *catalog.EVENTS], ids=lambda message: message.__name__
+)
+def test_every_message_is_carried_by_exactly_one_stream(message: type[Message]) -> None:
+    kind = message.subject.split(".")[1]
+    carriers = [
+        s.name for s in streams.STREAMS if any(_matches(each, message.subject) for each in s.subjects)
+    ]
+    assert carriers == [{"command": "HONE_COMMANDS", "event": "HONE_EVENTS"}[kind]]
+
+
+def test_no_two_messages_share_a_subject() -> None:
+    assert len(catalog.BY_SUBJECT) == len(catalog.COMMANDS) + len(catalog.EVENTS)
+
+
+def _matches(pattern: str, subject: str) -> bool:
+    return subject.startswith(pattern.removesuffix(">"))
