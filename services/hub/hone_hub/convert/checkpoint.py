@@ -98,7 +98,7 @@ class Checkpoint:
         return self.json_file("model.safetensors.index.json", _MAX_INDEX_BYTES)
 
     def chat_templates(self) -> dict[str, str]:
-        """Templates by name, "default" for the one that answers use. A file of its own wins over the configuration."""
+        """Templates by name, "default" for the usual one. A file of its own wins over the configuration."""
         if self.has("chat_template.jinja"):
             return {"default": self.text_file("chat_template.jinja", _MAX_TEMPLATE_BYTES)}
         entry = self.optional_json("tokenizer_config.json").get("chat_template")

@@ -160,7 +160,7 @@ def _layer_tensors(shape: LlamaShape, layer: int, left: dict[str, Weight]) -> li
 
 
 def rotary_order(heads: int, head_dim: int) -> NDArray[np.intp]:
-    """Rows of q and k in llama.cpp's order: it rotates neighbours (2i, 2i+1), transformers halves (i, i + head_dim/2)."""
+    """Rows of q and k in llama.cpp's order: it rotates the pairs (2i, 2i+1), transformers (i, i + head_dim/2)."""
     rows = np.arange(heads * head_dim, dtype=np.intp).reshape(heads, 2, head_dim // 2)
     return rows.swapaxes(1, 2).reshape(-1)  # [heads, head_dim/2, 2], flat
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -34,6 +35,11 @@ class Plan:
     vocabulary_size: int
     """Rows of the embedding; the token list must have exactly as many entries."""
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def parameters(self) -> int:
+        """Weights of the model; computed tensors such as rope_freqs are not counted."""
+        return sum(math.prod(tensor.shape) for tensor in self.tensors if isinstance(tensor.source, Weight))
 
 
 class Architecture(Protocol):

@@ -91,11 +91,12 @@ def _check_model(model: JsonObject, ids: dict[str, int], pre_tokenizer: PreToken
                 f"the tokenizer's option {option} has no equal in llama.cpp", _LOOK_FOR_GGUF
             )
     if bool(model.get("ignore_merges")) != pre_tokenizer.ignore_merges:
-        problem = f"ignore_merges is {model.get('ignore_merges')} and llama.cpp's {pre_tokenizer.name} has the opposite"
+        flag = model.get("ignore_merges")
+        problem = f"ignore_merges is {flag} and llama.cpp's {pre_tokenizer.name} has the opposite"
         raise TokenizerUnsupported(problem, _LOOK_FOR_GGUF)
     missing = [symbol for symbol in byte_symbols() if symbol not in ids]
     if missing and model.get("unk_token") is not None:
-        problem = f"{len(missing)} of the 256 bytes have no token and become {model['unk_token']!r}, unlike in llama.cpp"
+        problem = f"{len(missing)} of the 256 bytes have no token and become {model['unk_token']!r}"
         raise TokenizerUnsupported(problem, "train the tokenizer with the whole byte alphabet")
     return [f"{len(missing)} of the 256 bytes have no token: such text is dropped"] if missing else []
 

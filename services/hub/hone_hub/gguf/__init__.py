@@ -1,0 +1,7 @@
+"""Reads GGUF files as hostile input and says what they are."""
+
+from .inspection import inspect
+from .reader import read, read_file
+from .report import GGUFReport
+
+__all__ = ["GGUFReport", "inspect", "read", "read_file"]

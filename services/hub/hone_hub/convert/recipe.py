@@ -1,0 +1,55 @@
+"""Everything decided about a conversion before its first byte is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from gguf import GGMLQuantizationType as TensorKind
+
+from .architectures import architecture_of
+from .checkpoint import Checkpoint
+from .plan import Architecture, Plan, PlannedTensor
+from .quantize import Quant, kind_for, row_bytes
+from .safetensors import open_weights
+from .vocabulary import Vocabulary, read_vocabulary
+
+
+@dataclass(frozen=True)
+class Recipe:
+    checkpoint: Checkpoint
+    architecture: Architecture
+    plan: Plan
+    vocabulary: Vocabulary
+    chat_templates: dict[str, str]
+    quant: Quant
+    name: str
+
+    @classmethod
+    def read(cls, checkpoint: Checkpoint, quant: Quant, name: str | None) -> Recipe:
+        """Reads all but the weights themselves; raises ConversionError for what cannot be converted."""
+        architecture = architecture_of(checkpoint.config)
+        plan = architecture.plan(checkpoint.config, open_weights(checkpoint))
+        return cls(
+            checkpoint=checkpoint,
+            architecture=architecture,
+            plan=plan,
+            vocabulary=read_vocabulary(checkpoint, plan.vocabulary_size),
+            chat_templates=checkpoint.chat_templates(),
+            quant=quant,
+            name=name or checkpoint.folder.resolve().name,
+        )
+
+    @cached_property
+    def steps(self) -> list[tuple[PlannedTensor, TensorKind]]:
+        """The tensors in the order of the file, with the type each is stored as."""
+        return [(tensor, kind_for(tensor.name, tensor.shape, self.quant)) for tensor in self.plan.tensors]
+
+    @cached_property
+    def data_bytes(self) -> int:
+        return sum(size_bytes(tensor, kind) for tensor, kind in self.steps)
+
+
+def size_bytes(tensor: PlannedTensor, kind: TensorKind) -> int:
+    rows = tensor.shape[0] if len(tensor.shape) > 1 else 1
+    return rows * row_bytes(tensor.shape[-1], kind)

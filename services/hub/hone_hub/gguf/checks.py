@@ -1,0 +1,115 @@
+"""Whether a well-formed header also makes sense as a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from .header import Header
+from .hyperparameters import Hyperparameters
+from .llama import llama_problems
+from .report import Problem
+
+_MAX_LAYERS = 512  # llama.cpp's LLAMA_MAX_LAYERS
+_MAX_NUMBER = (1 << 31) - 1
+_NOT_TEXT_MODELS = {"adapter", "imatrix", "mmproj", "vocab"}
+
+
+def find_problems(header: Header, numbers: Hyperparameters) -> list[Problem]:
+    if header.architecture is None:
+        return [_error("the file does not say which architecture it holds (general.architecture)")]
+    kind = header.text("general.type")
+    if kind in _NOT_TEXT_MODELS or header.architecture == "clip":
+        return [
+            _warning(
+                f"this is {kind or 'a projector'}, which is used beside a model and generates nothing itself"
+            )
+        ]
+    problems = [*_number_problems(numbers), *_tokenizer_problems(header), *_size_problems(header)]
+    if any(problem.severity == "error" for problem in problems):
+        return problems  # the tensors are judged by these numbers
+    if (shards := header.integer("split.count") or 1) > 1:
+        return [*problems, _warning(f"this is one of {shards} files of a model; all of them are needed")]
+    return [*problems, *_tensor_problems(header, numbers)]
+
+
+def _number_problems(numbers: Hyperparameters) -> Iterator[Problem]:
+    if numbers.layers is None or not 1 <= numbers.layers <= _MAX_LAYERS:
+        yield _error(f"the number of layers is {numbers.layers}, 1 to {_MAX_LAYERS} are possible")
+        return
+    for what, value in (("embedding length", numbers.width), ("context length", numbers.context)):
+        if value is None or not 1 <= value <= _MAX_NUMBER:
+            yield _error(f"the {what} is {value}")
+    for what, value in (("key length", numbers.key_length), ("value length", numbers.value_length)):
+        if value is not None and not 1 <= value <= _MAX_NUMBER:
+            yield _error(f"the {what} is {value}")
+    for what, per_layer in (
+        ("attention heads", numbers.heads),
+        ("key-value heads", numbers.kv_heads),
+        ("feed-forward lengths", numbers.ffn),
+    ):
+        if per_layer is None:
+            continue
+        if len(per_layer) not in (1, numbers.layers):
+            yield _error(f"there are {len(per_layer)} {what} for {numbers.layers} layers")
+        elif any(not 0 <= value <= _MAX_NUMBER for value in per_layer) or max(per_layer) == 0:
+            yield _error(f"the {what} are {per_layer[:8]}")
+
+
+def _tokenizer_problems(header: Header) -> Iterator[Problem]:
+    tokens = header.texts("tokenizer.ggml.tokens")
+    if tokens is None:
+        yield _error("the file has no vocabulary (tokenizer.ggml.tokens)")
+        return
+    if len(set(tokens)) != len(tokens):
+        yield _warning("some tokens occur twice in the vocabulary")
+    for key in header.fields:
+        if key.startswith("tokenizer.ggml.") and key.endswith("_token_id"):
+            number = header.integer(key)
+            if number is not None and not 0 <= number < len(tokens):
+                yield _error(f"{key} is {number}, the vocabulary has {len(tokens)} tokens")
+    merges = header.texts("tokenizer.ggml.merges") or []
+    if broken := next((merge for merge in merges if " " not in merge[1:]), None):
+        yield _error(f"the merge {broken[:40]!r} does not consist of two parts")
+    if "" in merges:
+        yield _error("there is an empty merge")
+    if header.text("tokenizer.ggml.model") == "gpt2" and not merges:
+        yield _warning("a BPE vocabulary without merges")
+    scores = header.fields.get("tokenizer.ggml.scores")
+    if scores and any(isinstance(score, float) and math.isnan(score) for score in scores.items):
+        yield _error("some token scores are not numbers")
+    if header.text("tokenizer.chat_template") is None:
+        yield _warning("there is no chat template: chat will need one given explicitly")
+
+
+def _size_problems(header: Header) -> Iterator[Problem]:
+    if not header.tensors:
+        yield _error("the file holds no tensors")
+    after = header.file_bytes - header.data_offset - header.data_bytes
+    if after >= header.alignment:
+        yield _warning(f"{after} bytes follow the last tensor")
+
+
+def _tensor_problems(header: Header, numbers: Hyperparameters) -> Iterator[Problem]:
+    embedding = header.tensors.get("token_embd.weight")
+    expected = (numbers.width, numbers.vocabulary)
+    if embedding is not None and embedding.shape != expected:
+        yield _error(
+            f"token_embd.weight has the shape {list(embedding.shape)}, the header makes it {list(expected)}"
+        )
+    if header.architecture == "llama":
+        yield from llama_problems(header, numbers)
+        return
+    layers = {
+        name.split(".")[1] for name in header.tensors if name.startswith("blk.") and name.count(".") >= 2
+    }
+    if lacking := {str(layer) for layer in range(numbers.layers or 0)} - layers:
+        yield _error(f"the header says {numbers.layers} layers, {len(lacking)} of them have no tensors")
+
+
+def _error(message: str) -> Problem:
+    return Problem(severity="error", message=message)
+
+
+def _warning(message: str) -> Problem:
+    return Problem(severity="warning", message=message)

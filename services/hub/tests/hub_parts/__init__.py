@@ -1,0 +1,1 @@
+"""Parts of the hub's tests that are not tests."""
