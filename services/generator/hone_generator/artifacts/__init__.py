@@ -1,0 +1,1 @@
+"""The kinds of artifact that the generator makes; each folder holds one, pure of I/O."""

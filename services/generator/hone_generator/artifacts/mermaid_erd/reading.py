@@ -1,0 +1,125 @@
+"""From requirements to a diagram: asks a model, passage by passage or once, and merges what it says.
+
+No I/O of its own: `ask` is the engine's call to whatever model the route names.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from hone_contracts import erd_facts
+from hone_contracts.artifacts import Evidence
+from hone_contracts.erd_facts import Facts, FactsError, normalise
+
+from hone_generator.artifacts.mermaid_erd import grounding, prompts, schema
+from hone_generator.artifacts.mermaid_erd.grounding import Constraint, JsonSchema
+from hone_generator.artifacts.mermaid_erd.ir import Diagram, evidence_of
+from hone_generator.artifacts.mermaid_erd.merge import Answer, merge
+from hone_generator.artifacts.mermaid_erd.passages import Passage, split_passages
+from hone_generator.artifacts.mermaid_erd.prompts import Message
+from hone_generator.artifacts.mermaid_erd.subjects import SubjectTracker
+
+# How a text is read, as the route says: at once; by passages in the starter's own form under a grammar; by
+# passages with instructions under a JSON schema, for general models and providers that take no grammar.
+Mode = Literal["whole", "passages", "passages_schema"]
+
+Ask: TypeAlias = Callable[[list[Message], Constraint], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Passage `done` of `total` was answered with `facts`."""
+
+    done: int
+    total: int
+    passage: str
+    facts: Facts
+    facts_so_far: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What came of a text. `messages` tell which passages gave nothing because their answer was no answer."""
+
+    diagram: Diagram
+    passages: tuple[Passage, ...]
+    evidence: tuple[Evidence, ...]
+    messages: tuple[str, ...]
+    failed_passages: int = 0
+
+
+async def read(requirements: str, ask: Ask, mode: Mode) -> AsyncIterator[Progress | Reading]:
+    """Read a text: yields Progress after each answer and one Reading at the end.
+
+    What `ask` raises passes through (the model is gone); an answer that is none costs its passage alone,
+    except when a whole text has only that one: then FactsError is raised, to be tried again.
+    """
+    passages = split_passages(requirements)
+    if mode == "whole":
+        async for event in _read_whole(requirements, passages, ask):
+            yield event
+    else:
+        async for event in _read_passages(passages, ask, mode):
+            yield event
+
+
+async def _read_whole(
+    requirements: str, passages: list[Passage], ask: Ask
+) -> AsyncIterator[Progress | Reading]:
+    text = await ask(prompts.whole_messages(requirements), JsonSchema(schema.whole_schema()))
+    found = schema.facts_of_whole_answer(text, passages)
+    facts = tuple(fact for answer in found.answers for fact in answer.facts)
+    yield Progress(1, 1, "", facts, len(facts))
+    yield _reading(found.answers, passages, found.messages)
+
+
+async def _read_passages(passages: list[Passage], ask: Ask, mode: Mode) -> AsyncIterator[Progress | Reading]:
+    tracker = SubjectTracker()
+    answers: list[Answer] = []
+    messages: list[str] = []
+    failed = said = 0
+    for passage in passages:
+        line, subject = normalise(passage.text), tracker.subject_of(passage)
+        try:
+            facts, strange = await _facts_of(subject, line, ask, mode)
+        except FactsError as error:
+            facts, strange, failed = (), (), failed + 1
+            messages.append(
+                f"passage {passage.index + 1} ({_short(passage.text)}) was not read: {error.reason}"
+            )
+        if strange:
+            invented = ", ".join(repr(name) for name in strange[:5])
+            messages.append(f"passage {passage.index + 1}: left out {invented}, not words of it")
+        tracker.answered(passage, facts)
+        answers.append(Answer(passage.index, line, facts))
+        said += len(facts)
+        yield Progress(passage.index + 1, len(passages), passage.text, facts, said)
+    yield _reading(answers, passages, messages, failed)
+
+
+async def _facts_of(subject: str, line: str, ask: Ask, mode: Mode) -> tuple[Facts, tuple[str, ...]]:
+    """The facts of a passage, and names that were left out because they do not stand in it."""
+    if not grounding.name_spans(subject, line):
+        return (), ()  # no word of it could be a name: nothing to ask
+    if mode == "passages":
+        prompt = prompts.starter_messages(subject, line)
+        facts = erd_facts.loads(await ask(prompt, grounding.grammar_for(subject, line)))
+    else:
+        prompt = prompts.passage_messages(subject, line)
+        facts = grounding.facts_of_schema_answer(await ask(prompt, grounding.schema_for(subject, line)))
+    return grounding.grounded(facts, subject, line)
+
+
+def _reading(
+    answers: list[Answer] | tuple[Answer, ...],
+    passages: list[Passage],
+    messages: list[str] | tuple[str, ...],
+    failed: int = 0,
+) -> Reading:
+    diagram = merge(answers)
+    evidence = evidence_of(diagram, [passage.text for passage in passages])
+    return Reading(diagram, tuple(passages), tuple(evidence), tuple(messages), failed)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:59] + "…"
