@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import json
 import os
+import re
 import signal
 import sys
 from collections import deque
@@ -19,6 +20,7 @@ Document = dict[str, Any]
 
 HELLO_ID = 0  # what the child says unasked
 _STDERR_LINES = 20
+_SECRET = re.compile(r"^HONE_|KEY|TOKEN|SECRET|PASSW|CREDENTIAL|DATABASE|DSN|AUTH")
 _GUARD = Path(__file__).parent / "pdeathsig.py"
 
 
@@ -46,6 +48,7 @@ class Replies:
         else:
             answer = self._queue.get_nowait()
         if isinstance(answer, ChildDied):
+            self._queue.put_nowait(answer)  # it stays dead
             raise answer
         return answer
 
@@ -75,14 +78,14 @@ class NdjsonChild:
     async def start(
         cls, command: Sequence[str], *, max_answer_bytes: int, environment: Mapping[str, str] | None = None
     ) -> "NdjsonChild":
-        """Raises OSError when the process cannot be started."""
+        """With this process's environment less its secrets, and ``environment``. Raises OSError."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", str(_GUARD), str(os.getpid())),
             *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=None if environment is None else {**os.environ, **environment},
+            env={**_without_secrets(os.environ), **(environment or {})},
             limit=max_answer_bytes,
             # Ctrl-C in a terminal is for the service, which then lets its children finish.
             start_new_session=True,
@@ -171,6 +174,11 @@ class NdjsonChild:
             *lines, rest = (rest + data).split(b"\n")
             rest = rest[-4096:]
             self._stderr.extend(line.decode(errors="replace").strip()[:500] for line in lines if line.strip())
+
+
+def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """A child reads hostile input and needs none of the service's keys."""
+    return {name: value for name, value in environment.items() if not _SECRET.search(name.upper())}
 
 
 def _how_it_ended(status: int) -> str:

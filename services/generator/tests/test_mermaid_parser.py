@@ -153,6 +153,15 @@ async def test_a_huge_diagram_is_refused_before_it_reaches_the_grammar(parser: M
     assert parser.pid is None
 
 
+async def test_the_process_gets_no_key_of_the_service(
+    parser: MermaidParser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HONE_DATABASE_URL", "postgresql://secret@host/hone")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    await parser.parse(GOOD)
+    assert b"secret" not in Path(f"/proc/{parser.pid}/environ").read_bytes()
+
+
 async def test_closing_leaves_no_process(parser: MermaidParser) -> None:
     await parser.parse(GOOD)
     pid = parser.pid

@@ -1,0 +1,148 @@
+"""llama.cpp on this machine: a process for each loaded model, so that a file that crashes it fails one answer."""
+
+import importlib.util
+import os
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from hone_contracts.models import ModelRef
+
+from hone_generator.providers.base import Capabilities, Chunk, GenerationRequest, Health, ModelInfo
+from hone_generator.providers.errors import ModelLoadFailed, ModelNotFound
+from hone_generator.providers.gguf_header import NotAModelFile, check_header
+from hone_generator.providers.llamacpp_model import PROVIDER, HostedModel, HostLimits
+
+
+def _available_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """Where a model lies: a ``file://`` URI. ``context_tokens`` overrides the provider's setting."""
+
+    uri: str
+    context_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaCppSettings:
+    """``folders`` are where model files may lie; nothing outside them is loaded, links followed."""
+
+    folders: tuple[Path, ...]
+    # More threads than memory bandwidth can feed make a small model slower.
+    threads: int = field(default_factory=lambda: min(4, _available_cores()))
+    context_tokens: int = 4096
+    idle_unload_s: float = 600.0
+    load_limit_s: float = 120.0
+    cancel_grace_s: float = 2.0
+    reuse_prompts_from_chars: int = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A file that was written anew under its old name is another model."""
+
+    path: Path
+    size_bytes: int
+    modified_ns: int
+    context_tokens: int
+
+
+class LlamaCppProvider:
+    """``files`` maps the names of models to their files; the service may change it at any time."""
+
+    name = PROVIDER
+    capabilities = Capabilities(grammar=True, json_schema=True)
+
+    def __init__(self, files: Mapping[str, ModelFile], settings: LlamaCppSettings) -> None:
+        self._files = files
+        self._settings = settings
+        self._hosted: dict[_Key, HostedModel] = {}
+
+    async def generate(self, model: ModelRef, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        async with aclosing(self._model(model).generate(request)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def models(self) -> Sequence[ModelInfo]:
+        """Those whose files are there."""
+        found = []
+        for name, file in sorted(self._files.items()):
+            ref = ModelRef(PROVIDER, name)
+            try:
+                key = self._key(ref, file)
+            except ModelLoadFailed:
+                continue
+            found.append(ModelInfo(ref, self._pid(key) is not None, key.size_bytes))
+        return found
+
+    async def health(self) -> Health:
+        if importlib.util.find_spec("xllamacpp") is None:
+            return Health(False, "xllamacpp is missing: install it with `pip install xllamacpp`")
+        loaded = sum(model.pid is not None for model in self._hosted.values())
+        return Health(True, f"{len(self._files)} models, {loaded} loaded")
+
+    def pid(self, model: ModelRef) -> int | None:
+        """The process that holds the model, while it is loaded."""
+        return self._pid(self._key(model, self._file(model)))
+
+    async def unload(self, model: ModelRef) -> None:
+        """Give the model's memory back to the system, after the answers that are asked for."""
+        hosted = self._hosted.get(self._key(model, self._file(model)))
+        if hosted is not None:
+            await hosted.unload()
+
+    async def aclose(self) -> None:
+        for hosted in self._hosted.values():
+            await hosted.unload()
+        self._hosted.clear()
+
+    def _pid(self, key: _Key) -> int | None:
+        hosted = self._hosted.get(key)
+        return hosted.pid if hosted is not None else None
+
+    def _model(self, model: ModelRef) -> HostedModel:
+        key = self._key(model, self._file(model))
+        if key not in self._hosted:
+            self._hosted[key] = HostedModel(str(model), key.path, self._limits(key.context_tokens))
+        return self._hosted[key]
+
+    def _file(self, model: ModelRef) -> ModelFile:
+        file = self._files.get(model.name) if model.provider == PROVIDER else None
+        if file is None:
+            raise ModelNotFound(str(model), tuple(sorted(self._files)))
+        return file
+
+    def _key(self, model: ModelRef, file: ModelFile) -> _Key:
+        path = self._allowed_path(model, file.uri)
+        try:
+            size_bytes = check_header(path)
+            modified_ns = path.stat().st_mtime_ns
+        except (NotAModelFile, OSError) as error:
+            raise ModelLoadFailed(str(model), str(error)) from error
+        return _Key(path, size_bytes, modified_ns, file.context_tokens or self._settings.context_tokens)
+
+    def _allowed_path(self, model: ModelRef, uri: str) -> Path:
+        parts = urlsplit(uri)
+        if parts.scheme != "file" or parts.netloc not in {"", "localhost"}:
+            raise ModelLoadFailed(str(model), f"{uri} is not a file of this machine")
+        path = Path(unquote(parts.path)).resolve()
+        if not any(path.is_relative_to(folder.resolve()) for folder in self._settings.folders):
+            folders = ", ".join(str(folder) for folder in self._settings.folders)
+            raise ModelLoadFailed(str(model), f"{path} lies outside the folders of models ({folders})")
+        return path
+
+    def _limits(self, context_tokens: int) -> HostLimits:
+        settings = self._settings
+        return HostLimits(
+            threads=settings.threads,
+            context_tokens=context_tokens,
+            load_limit_s=settings.load_limit_s,
+            cancel_grace_s=settings.cancel_grace_s,
+            idle_unload_s=settings.idle_unload_s,
+            reuse_prompts_from_chars=settings.reuse_prompts_from_chars,
+        )
