@@ -1,0 +1,215 @@
+"""The routing table on the broker: the KV bucket ``hone_routes``, key artifact type, value ``Route`` as JSON.
+
+The writer's database is the source of truth; the bucket is its copy, made again whenever it is found to differ
+or to be gone. A watcher keeps a copy of its own in memory, which outlives the broker.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Self
+
+import nats.js.errors
+from hone_contracts.artifacts import ArtifactType
+from hone_contracts.registry import Route
+from hone_contracts.streams import ROUTES_BUCKET
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext, api
+from nats.js.kv import KV_DEL, KV_OP, KV_PURGE, KeyValue
+from pydantic import ValidationError
+
+from hone_chassis.broker import BROKER_TROUBLE
+from hone_chassis.logs import get_logger
+from hone_chassis.service import Running, Service
+
+log = get_logger(__name__)
+
+RoutingTable = Mapping[ArtifactType, Route]
+ReadTable = Callable[[], Awaitable[RoutingTable]]
+"""Reads the table as the last commit left it."""
+
+_LOOK_EVERY_S = 5.0
+_TRY_AGAIN_S = 1.0
+_KEY_PREFIX = f"$KV.{ROUTES_BUCKET}."
+_STREAM = f"KV_{ROUTES_BUCKET}"
+
+
+async def _bucket(jetstream: JetStreamContext) -> KeyValue:
+    """The bucket, made if it is not there: a new broker, or one that lost its disk."""
+    try:
+        return await jetstream.key_value(ROUTES_BUCKET)
+    except nats.js.errors.BucketNotFoundError:
+        return await jetstream.create_key_value(bucket=ROUTES_BUCKET, history=1)
+
+
+class RoutesWriter:
+    """Keeps the bucket equal to what ``read`` gives. Any number of replicas may do so at the same time."""
+
+    def __init__(self, read: ReadTable) -> None:
+        self._read = read
+        self._wake = asyncio.Event()
+
+    @classmethod
+    def of(cls, service: Service, read: ReadTable) -> Self:
+        """A writer that runs with ``service``, and looks again when the connection is back."""
+        writer = cls(read)
+        service.on_reconnect.append(writer.wake)
+        service.background(lambda running: writer.run(running.jetstream))
+        return writer
+
+    def wake(self) -> None:
+        """Look now: the table was changed, or the broker may have lost it."""
+        self._wake.set()
+
+    async def run(self, jetstream: JetStreamContext) -> None:
+        """Until cancelled."""
+        while True:
+            self._wake.clear()
+            wait_s = _LOOK_EVERY_S
+            try:
+                if changed := await self.reconcile(jetstream):
+                    log.info("routing table written", artifact_types=sorted(changed))
+            except nats.js.errors.KeyWrongLastSequenceError:
+                continue  # another replica wrote in between: look at what it made of it
+            except BROKER_TROUBLE as error:
+                wait_s = _TRY_AGAIN_S
+                log.warning("the routing table waits for the broker", error=repr(error))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), wait_s)
+
+    async def reconcile(self, jetstream: JetStreamContext) -> set[ArtifactType]:
+        """Write what differs, and nothing else. Keys that this version does not know are left alone.
+
+        Raises KeyWrongLastSequenceError when another replica wrote meanwhile.
+        """
+        bucket = await _bucket(jetstream)
+        # The bucket first, then the database: what was committed after this look at the bucket moves its revision,
+        # and the conditional write below fails instead of putting an older route over a newer one.
+        entries = {key: await _entry(bucket, key) for key in ArtifactType}
+        table = await self._read()
+        changed = set()
+        for key, entry in entries.items():
+            route = table.get(key)
+            wanted = None if route is None else route.model_dump_json().encode()
+            if wanted != (None if entry is None else entry.value):
+                await _write(bucket, key, wanted, entry)
+                changed.add(key)
+        return changed
+
+
+async def _entry(bucket: KeyValue, key: ArtifactType) -> KeyValue.Entry | None:
+    try:
+        return await bucket.get(key.value)
+    except nats.js.errors.KeyNotFoundError:
+        return None
+
+
+async def _write(
+    bucket: KeyValue, key: ArtifactType, value: bytes | None, entry: KeyValue.Entry | None
+) -> None:
+    """Put, replace or delete, unless the key was written since ``entry`` was read."""
+    if entry is None:
+        assert value is not None
+        await bucket.create(key.value, value)
+    elif value is None:
+        await bucket.delete(key.value, last=entry.revision)
+    else:
+        await bucket.update(key.value, value, last=entry.revision)
+
+
+class RoutesWatcher:
+    """A copy of the table that follows the bucket.
+
+    It survives reconnects and a broker that lost its disk: a route stays as last seen until the bucket says
+    otherwise, and an empty bucket says nothing.
+    """
+
+    def __init__(self) -> None:
+        self._table: dict[ArtifactType, Route] = {}
+        self._open_again = asyncio.Event()
+
+    @classmethod
+    def of(cls, service: Service) -> Self:
+        """A watcher that runs with ``service``: filled before the first message, not ready while it is empty."""
+        watcher = cls()
+        service.resource(watcher.filled)
+        service.background(lambda running: watcher.follow(running.jetstream))
+        service.on_reconnect.append(watcher.open_again)
+        service.health.add("routes", watcher.trouble)
+        return watcher
+
+    def resolve(self, artifact_type: ArtifactType) -> Route | None:
+        return self._table.get(artifact_type)
+
+    async def trouble(self) -> str | None:
+        return None if self._table else "no routes yet: the registry writes them when it starts"
+
+    def open_again(self) -> None:
+        """The connection was lost: changes may have been missed."""
+        self._open_again.set()
+
+    @asynccontextmanager
+    async def filled(self, running: Running) -> AsyncIterator[None]:
+        """Take what is in the bucket now."""
+        bucket = await _bucket(running.jetstream)
+        for key in ArtifactType:
+            entry = await _entry(bucket, key)
+            if entry is not None:
+                self._take(key.value, entry.value or b"")
+        yield
+
+    async def follow(self, jetstream: JetStreamContext) -> None:
+        """Until cancelled."""
+        while True:
+            self._open_again.clear()
+            try:
+                await self._watch(jetstream)
+            except BROKER_TROUBLE as error:
+                log.info("watching the routes anew", reason=repr(error))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._open_again.wait(), _TRY_AGAIN_S)
+
+    async def _watch(self, jetstream: JetStreamContext) -> None:
+        """Apply the last value of every key, then each change, until the connection was lost.
+
+        Raises NotFoundError when the broker no longer has our consumer. (nats-py's own KeyWatcher never says so:
+        it waits for ever.)
+        """
+        await _bucket(jetstream)
+        config = api.ConsumerConfig(
+            deliver_policy=api.DeliverPolicy.LAST_PER_SUBJECT, ack_policy=api.AckPolicy.NONE, mem_storage=True
+        )
+        consumer = await jetstream.subscribe(
+            f"{_KEY_PREFIX}>", stream=_STREAM, config=config, cb=self._heard, inactive_threshold=60.0
+        )
+        try:
+            while not self._open_again.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._open_again.wait(), _LOOK_EVERY_S)
+                    return
+                await consumer.consumer_info()
+        finally:
+            with suppress(*BROKER_TROUBLE):
+                await consumer.unsubscribe()
+
+    async def _heard(self, message: Msg) -> None:
+        key = message.subject.removeprefix(_KEY_PREFIX)
+        if (message.headers or {}).get(KV_OP) in (KV_DEL, KV_PURGE):
+            self._drop(key)
+        else:
+            self._take(key, message.data)
+
+    def _take(self, key: str, value: bytes) -> None:
+        try:
+            route = Route.model_validate_json(value)
+        except ValidationError as error:
+            log.error("a route that cannot be read is left as it was", key=key, error=str(error))
+            return
+        if self._table.get(route.artifact_type) != route:
+            self._table[route.artifact_type] = route
+            log.info("route", artifact_type=route.artifact_type, model=route.model, version=route.version)
+
+    def _drop(self, key: str) -> None:
+        for artifact_type in [known for known in self._table if known.value == key]:
+            del self._table[artifact_type]
+            log.info("route removed", artifact_type=key)

@@ -1,0 +1,176 @@
+"""The routing table on a real nats-server: the writer's truth wins, watchers follow, a lost disk is refilled."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import nats
+import nats.js.errors
+import pytest
+from hone_chassis.routes_table import RoutesWatcher, RoutesWriter, RoutingTable
+from hone_contracts.artifacts import ArtifactType
+from hone_contracts.registry import Route
+from nats.js import JetStreamContext
+
+ERD, SQL = ArtifactType.MERMAID_ERD, ArtifactType.SQL_DDL
+
+
+def route(artifact_type: ArtifactType, version: int = 1) -> Route:
+    return Route(artifact_type=artifact_type, model="llamacpp:hone-starter", version=version)
+
+
+class Truth:
+    """Stands for the writer's database."""
+
+    def __init__(self, *routes: Route) -> None:
+        self.table: RoutingTable = {each.artifact_type: each for each in routes}
+
+    async def read(self) -> RoutingTable:
+        return self.table
+
+
+@asynccontextmanager
+async def connected(url: str, *on_reconnect: Callable[[], None]) -> AsyncIterator[JetStreamContext]:
+    async def reconnected() -> None:
+        for tell in on_reconnect:
+            tell()
+
+    client = await nats.connect(
+        url, max_reconnect_attempts=-1, reconnect_time_wait=0.05, reconnected_cb=reconnected
+    )
+    yield client.jetstream()
+    await client.close()
+
+
+@asynccontextmanager
+async def running(*work: Awaitable[None]) -> AsyncIterator[None]:
+    tasks = [asyncio.ensure_future(each) for each in work]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def until(condition: Callable[[], bool], limit_s: float = 15.0) -> None:
+    async with asyncio.timeout(limit_s):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def puts(jetstream: JetStreamContext) -> int:
+    """How many times the bucket was written to."""
+    return (await jetstream.stream_info("KV_hone_routes")).state.last_seq
+
+
+async def test_a_watcher_sees_what_was_written_before_it_came_and_each_change_after(nats_server: Any) -> None:
+    truth, watcher = Truth(route(ERD)), RoutesWatcher()
+    writer = RoutesWriter(truth.read)
+    async with connected(nats_server.url) as jetstream:
+        assert await writer.reconcile(jetstream) == {ERD}
+        async with running(watcher.follow(jetstream)):
+            await until(lambda: watcher.resolve(ERD) == route(ERD))
+            truth.table = {ERD: route(ERD, 2), SQL: route(SQL)}
+            await writer.reconcile(jetstream)
+            await until(lambda: watcher.resolve(ERD) == route(ERD, 2) and watcher.resolve(SQL) == route(SQL))
+            truth.table = {ERD: route(ERD, 2)}
+            await writer.reconcile(jetstream)
+            await until(lambda: watcher.resolve(SQL) is None)
+            truth.table = {ERD: route(ERD, 2), SQL: route(SQL, 3)}
+            await writer.reconcile(jetstream)
+            await until(lambda: watcher.resolve(SQL) == route(SQL, 3))
+
+
+async def test_a_route_that_did_not_change_is_not_written_again(nats_server: Any) -> None:
+    truth = Truth(route(ERD), route(SQL))
+    writer = RoutesWriter(truth.read)
+    async with connected(nats_server.url) as jetstream:
+        assert await writer.reconcile(jetstream) == {ERD, SQL}
+        assert await writer.reconcile(jetstream) == set()
+        truth.table = {ERD: route(ERD), SQL: route(SQL, 2)}
+        assert await writer.reconcile(jetstream) == {SQL}
+        assert await puts(jetstream) == 3
+
+
+async def test_a_writer_who_read_too_early_cannot_put_an_old_route_over_a_new_one(nats_server: Any) -> None:
+    new = RoutesWriter(Truth(route(ERD, 2)).read)
+    async with connected(nats_server.url) as jetstream:
+        await RoutesWriter(Truth(route(ERD, 0)).read).reconcile(jetstream)
+
+        async def read_what_is_old_by_the_time_it_is_written() -> RoutingTable:
+            await new.reconcile(jetstream)
+            return {ERD: route(ERD, 1)}
+
+        with pytest.raises(nats.js.errors.KeyWrongLastSequenceError):
+            await RoutesWriter(read_what_is_old_by_the_time_it_is_written).reconcile(jetstream)
+        assert await new.reconcile(jetstream) == set()
+
+
+async def test_after_the_broker_lost_its_disk_the_routes_are_back_and_were_never_gone_for_a_watcher(
+    nats_server: Any,
+) -> None:
+    truth, watcher, seen_empty = Truth(route(ERD)), RoutesWatcher(), []
+    writer = RoutesWriter(truth.read)
+    async with connected(nats_server.url, writer.wake, watcher.open_again) as jetstream:
+        async with running(writer.run(jetstream), watcher.follow(jetstream)):
+            await until(lambda: watcher.resolve(ERD) is not None)
+            nats_server.kill()
+            nats_server.lose_disk()
+            seen_empty.append(watcher.resolve(ERD) is None)
+            nats_server.start()
+            truth.table = {ERD: route(ERD, 2), SQL: route(SQL)}
+            writer.wake()
+
+            def followed() -> bool:
+                seen_empty.append(watcher.resolve(ERD) is None)
+                return watcher.resolve(ERD) == route(ERD, 2) and watcher.resolve(SQL) == route(SQL)
+
+            await until(followed)
+        assert not any(seen_empty)
+        assert await puts(jetstream) == 2
+
+
+async def test_a_bucket_that_was_deleted_is_made_again_without_a_reconnect(
+    nats_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hone_chassis.routes_table._LOOK_EVERY_S", 0.05)
+    truth, watcher = Truth(route(ERD)), RoutesWatcher()
+    writer = RoutesWriter(truth.read)
+    async with (
+        connected(nats_server.url) as jetstream,
+        running(writer.run(jetstream), watcher.follow(jetstream)),
+    ):
+        await until(lambda: watcher.resolve(ERD) is not None)
+        truth.table = {ERD: route(ERD, 2)}
+        await jetstream.delete_key_value("hone_routes")
+        await until(lambda: watcher.resolve(ERD) == route(ERD, 2))
+
+
+async def test_a_value_that_is_no_route_leaves_the_last_one_in_place(nats_server: Any) -> None:
+    truth, watcher = Truth(route(ERD)), RoutesWatcher()
+    writer = RoutesWriter(truth.read)
+    async with connected(nats_server.url) as jetstream:
+        await writer.reconcile(jetstream)
+        async with running(watcher.follow(jetstream)):
+            await until(lambda: watcher.resolve(ERD) == route(ERD))
+            bucket = await jetstream.key_value("hone_routes")
+            await bucket.put(ERD.value, b"{not json")
+            await bucket.put("a_type_of_a_newer_version", b"{}")
+            await bucket.put(SQL.value, route(SQL).model_dump_json().encode())
+            await until(lambda: watcher.resolve(SQL) is not None)
+            assert watcher.resolve(ERD) == route(ERD)
+            assert await writer.reconcile(jetstream) == {ERD, SQL}
+
+
+async def test_a_watcher_is_filled_at_once_and_says_when_there_is_nothing_to_route_by(
+    nats_server: Any,
+) -> None:
+    async with connected(nats_server.url) as jetstream:
+        watcher = RoutesWatcher()
+        running_service: Any = type("Running", (), {"jetstream": jetstream})
+        async with watcher.filled(running_service):
+            assert "registry" in (await watcher.trouble() or "")
+        await RoutesWriter(Truth(route(ERD)).read).reconcile(jetstream)
+        async with watcher.filled(running_service):
+            assert watcher.resolve(ERD) == route(ERD)
+            assert await watcher.trouble() is None
