@@ -132,7 +132,7 @@ def dumps(facts: Iterable[Fact]) -> str:
 
 def loads(text: str) -> Facts:
     """Read an answer. Raises FactsError for anything but a list of well-formed facts: text around it, an
-    unknown key, type or cardinality, a name that is none (see `is_name`), a contradiction within a fact."""
+    unknown key, type or cardinality, a name that is none (see `is_name`)."""
     try:
         parsed = json.loads(text, object_pairs_hook=_object)
     except RecursionError as error:
@@ -241,11 +241,10 @@ def _check_members(entity: str, members: Mapping[str, str], allowed: tuple[str, 
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """A fact said twice is one fact; said twice and differently it is none."""
+    """A grammar cannot forbid a repeated name, and a fact said again adds nothing: the first one counts."""
     result: dict[str, object] = {}
     for key, value in pairs:
-        if result.setdefault(key, value) != value:
-            raise FactsError(f"{key[:80]!r} is given twice and differently")
+        result.setdefault(key, value)
     return result
 
 
