@@ -29,17 +29,9 @@ ReadTable = Callable[[], Awaitable[RoutingTable]]
 """Reads the table as the last commit left it."""
 
 _LOOK_EVERY_S = 5.0
-_TRY_AGAIN_S = 1.0
+_TRY_AGAIN_S = 0.25  # a watcher that started before the writer is not kept waiting
 _KEY_PREFIX = f"$KV.{ROUTES_BUCKET}."
 _STREAM = f"KV_{ROUTES_BUCKET}"
-
-
-async def _bucket(jetstream: JetStreamContext) -> KeyValue:
-    """The bucket, made if it is not there: a new broker, or one that lost its disk."""
-    try:
-        return await jetstream.key_value(ROUTES_BUCKET)
-    except nats.js.errors.BucketNotFoundError:
-        return await jetstream.create_key_value(bucket=ROUTES_BUCKET, history=1)
 
 
 class RoutesWriter:
@@ -48,11 +40,13 @@ class RoutesWriter:
     def __init__(self, read: ReadTable) -> None:
         self._read = read
         self._wake = asyncio.Event()
+        self._trouble: str | None = "the routing table is not on the broker yet"
 
     @classmethod
     def of(cls, service: Service, read: ReadTable) -> Self:
-        """A writer that runs with ``service``, and looks again when the connection is back."""
+        """A writer that runs with ``service``, which is ready once the table is on the broker."""
         writer = cls(read)
+        service.health.add("routing table", writer.trouble)
         service.on_reconnect.append(writer.wake)
         service.background(lambda running: writer.run(running.jetstream))
         return writer
@@ -60,6 +54,9 @@ class RoutesWriter:
     def wake(self) -> None:
         """Look now: the table was changed, or the broker may have lost it."""
         self._wake.set()
+
+    async def trouble(self) -> str | None:
+        return self._trouble
 
     async def run(self, jetstream: JetStreamContext) -> None:
         """Until cancelled."""
@@ -69,10 +66,12 @@ class RoutesWriter:
             try:
                 if changed := await self.reconcile(jetstream):
                     log.info("routing table written", artifact_types=sorted(changed))
+                self._trouble = None
             except nats.js.errors.KeyWrongLastSequenceError:
                 continue  # another replica wrote in between: look at what it made of it
             except BROKER_TROUBLE as error:
                 wait_s = _TRY_AGAIN_S
+                self._trouble = f"the routing table cannot be written: {error!r}"
                 log.warning("the routing table waits for the broker", error=repr(error))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), wait_s)
@@ -95,6 +94,14 @@ class RoutesWriter:
                 await _write(bucket, key, wanted, entry)
                 changed.add(key)
         return changed
+
+
+async def _bucket(jetstream: JetStreamContext) -> KeyValue:
+    """The bucket, made if it is not there: a new broker, or one that lost its disk."""
+    try:
+        return await jetstream.key_value(ROUTES_BUCKET)
+    except nats.js.errors.BucketNotFoundError:
+        return await jetstream.create_key_value(bucket=ROUTES_BUCKET, history=1)
 
 
 async def _entry(bucket: KeyValue, key: ArtifactType) -> KeyValue.Entry | None:
@@ -127,10 +134,11 @@ class RoutesWatcher:
     def __init__(self) -> None:
         self._table: dict[ArtifactType, Route] = {}
         self._open_again = asyncio.Event()
+        self._found = False
 
     @classmethod
     def of(cls, service: Service) -> Self:
-        """A watcher that runs with ``service``: filled before the first message, not ready while it is empty."""
+        """A watcher that runs with ``service``: filled before the first message, ready once there is a table."""
         watcher = cls()
         service.resource(watcher.filled)
         service.background(lambda running: watcher.follow(running.jetstream))
@@ -142,7 +150,7 @@ class RoutesWatcher:
         return self._table.get(artifact_type)
 
     async def trouble(self) -> str | None:
-        return None if self._table else "no routes yet: the registry writes them when it starts"
+        return None if self._found else "no routing table yet: the registry makes it when it starts"
 
     def open_again(self) -> None:
         """The connection was lost: changes may have been missed."""
@@ -150,12 +158,14 @@ class RoutesWatcher:
 
     @asynccontextmanager
     async def filled(self, running: Running) -> AsyncIterator[None]:
-        """Take what is in the bucket now."""
-        bucket = await _bucket(running.jetstream)
-        for key in ArtifactType:
-            entry = await _entry(bucket, key)
-            if entry is not None:
-                self._take(key.value, entry.value or b"")
+        """Take what is in the bucket now, if there is one."""
+        with suppress(nats.js.errors.BucketNotFoundError):
+            bucket = await running.jetstream.key_value(ROUTES_BUCKET)
+            for key in ArtifactType:
+                entry = await _entry(bucket, key)
+                if entry is not None:
+                    self._take(key.value, entry.value or b"")
+            self._found = True
         yield
 
     async def follow(self, jetstream: JetStreamContext) -> None:
@@ -165,23 +175,23 @@ class RoutesWatcher:
             try:
                 await self._watch(jetstream)
             except BROKER_TROUBLE as error:
-                log.info("watching the routes anew", reason=repr(error))
+                log.debug("looking for the routes", reason=repr(error))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._open_again.wait(), _TRY_AGAIN_S)
 
     async def _watch(self, jetstream: JetStreamContext) -> None:
         """Apply the last value of every key, then each change, until the connection was lost.
 
-        Raises NotFoundError when the broker no longer has our consumer. (nats-py's own KeyWatcher never says so:
-        it waits for ever.)
+        Raises NotFoundError when the broker has no bucket, or no longer has our consumer. (nats-py's own KeyWatcher
+        never says so: it waits for ever.)
         """
-        await _bucket(jetstream)
         config = api.ConsumerConfig(
             deliver_policy=api.DeliverPolicy.LAST_PER_SUBJECT, ack_policy=api.AckPolicy.NONE, mem_storage=True
         )
         consumer = await jetstream.subscribe(
             f"{_KEY_PREFIX}>", stream=_STREAM, config=config, cb=self._heard, inactive_threshold=60.0
         )
+        self._found = True
         try:
             while not self._open_again.is_set():
                 with suppress(TimeoutError):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import nats
@@ -162,15 +163,32 @@ async def test_a_value_that_is_no_route_leaves_the_last_one_in_place(nats_server
             assert await writer.reconcile(jetstream) == {ERD, SQL}
 
 
-async def test_a_watcher_is_filled_at_once_and_says_when_there_is_nothing_to_route_by(
-    nats_server: Any,
-) -> None:
+async def test_a_watcher_is_filled_at_once_and_says_when_nobody_made_the_table_yet(nats_server: Any) -> None:
+    truth = Truth()
+    writer = RoutesWriter(truth.read)
     async with connected(nats_server.url) as jetstream:
         watcher = RoutesWatcher()
-        running_service: Any = type("Running", (), {"jetstream": jetstream})
-        async with watcher.filled(running_service):
+        service: Any = SimpleNamespace(jetstream=jetstream)
+        async with watcher.filled(service):
             assert "registry" in (await watcher.trouble() or "")
-        await RoutesWriter(Truth(route(ERD)).read).reconcile(jetstream)
-        async with watcher.filled(running_service):
-            assert watcher.resolve(ERD) == route(ERD)
+        await writer.reconcile(jetstream)
+        async with watcher.filled(service):
             assert await watcher.trouble() is None
+            assert watcher.resolve(ERD) is None
+        truth.table = {ERD: route(ERD)}
+        await writer.reconcile(jetstream)
+        async with watcher.filled(service):
+            assert watcher.resolve(ERD) == route(ERD)
+
+
+async def test_a_watcher_that_started_before_the_writer_finds_the_table_when_it_is_made(
+    nats_server: Any,
+) -> None:
+    watcher, writer = RoutesWatcher(), RoutesWriter(Truth(route(ERD)).read)
+    async with connected(nats_server.url) as jetstream, running(watcher.follow(jetstream)):
+        assert await watcher.trouble() is not None
+        assert await writer.trouble() is not None
+        async with running(writer.run(jetstream)):
+            await until(lambda: watcher.resolve(ERD) == route(ERD))
+            assert await watcher.trouble() is None
+            assert await writer.trouble() is None
