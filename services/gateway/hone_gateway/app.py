@@ -1,0 +1,108 @@
+"""Wires the gateway: settings, database, handlers, routes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from fastapi import FastAPI
+from hone_chassis import Running, Service
+from hone_chassis.dead_letters import Advisory, bury_exhausted
+from hone_chassis.errors import DatabaseUnavailable
+from hone_chassis.logs import get_logger
+from hone_chassis.service import RawMessage
+from hone_contracts import streams, subjects
+from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
+from hone_contracts.hub import ConversionFailed, ConvertModel, ModelConverted
+from hone_contracts.job_messages import JobCancelled
+
+from hone_gateway import __version__, artifacts
+from hone_gateway.http import idempotency, refusals
+from hone_gateway.http.admission import Admission
+from hone_gateway.http.authentication import Authentication
+from hone_gateway.http.edge import Edge
+from hone_gateway.jobs import endpoints as jobs
+from hone_gateway.jobs.book import JobBook
+from hone_gateway.jobs.events import EventStreams
+from hone_gateway.jobs.feeds import Feeds
+from hone_gateway.jobs.outcomes import Outcomes
+from hone_gateway.jobs.progress_writer import ProgressWriter
+from hone_gateway.keys import Keys
+from hone_gateway.settings import GatewaySettings
+
+log = get_logger(__name__)
+
+HEAD = "0001"
+_PURGE_EVERY_S = 3600.0
+
+
+def create(settings: GatewaySettings | None = None) -> Service:
+    settings = settings or GatewaySettings()
+    http = FastAPI(
+        title="Hone",
+        version=__version__,
+        docs_url=None,  # the page would load its scripts from somewhere else
+        redoc_url=None,
+    )
+    service = Service("gateway", settings, package="hone_gateway", head=HEAD, http=http)
+    database = service.database
+    keys = Keys(database, settings.key_cache_s)
+    feeds = Feeds()
+    progress = ProgressWriter(database, feeds, settings.progress_write_s)
+
+    def ended(job_id: str) -> None:
+        progress.ended(job_id)
+        feeds.ended(job_id)
+
+    book = JobBook(ended)
+    _messages(service, Outcomes(book, database), progress)
+    _life(service, settings, keys, feeds)
+    _surround(http, settings, keys)
+    watching = EventStreams(database, feeds, settings.events_heartbeat_s, settings.events_poll_s)
+    for router in (artifacts.router(database, book), jobs.router(database, book, watching)):
+        http.include_router(router)
+    return service
+
+
+def _messages(service: Service, outcomes: Outcomes, progress: ProgressWriter) -> None:
+    service.announces(GenerateArtifact, ConvertModel, JobCancelled)
+    service.handles(ArtifactGenerated, outcomes.artifact_generated)
+    service.handles(GenerationFailed, outcomes.generation_failed)
+    service.handles(ModelConverted, outcomes.model_converted)
+    service.handles(ConversionFailed, outcomes.conversion_failed)
+    service.hears(subjects.ALL_PROGRESS, progress.hear)
+    service.background(progress.run)
+
+    async def given_up(message: RawMessage) -> None:
+        await bury_exhausted(service.running.jetstream, Advisory.model_validate_json(message.body))
+
+    service.consumes(streams.ADVISORIES, subjects.ALL_EXHAUSTED, given_up, name="advisories")
+    service.consumes(streams.DEAD_LETTERS, subjects.ALL_DEAD, outcomes.died, name="dead-letters")
+
+
+def _life(service: Service, settings: GatewaySettings, keys: Keys, feeds: Feeds) -> None:
+    @asynccontextmanager
+    async def open_for_callers(_running: Running) -> AsyncIterator[None]:
+        key = settings.admin_key
+        await keys.bootstrap(key.get_secret_value() if key is not None else None)
+        yield
+        feeds.close()  # an open event stream would hold up the stop
+
+    async def purge(running: Running) -> None:
+        while True:
+            try:
+                await idempotency.purge(running.database, timedelta(hours=settings.idempotency_keep_hours))
+            except DatabaseUnavailable as error:
+                log.warning("old idempotency keys not removed", error=str(error))
+            await asyncio.sleep(_PURGE_EVERY_S)
+
+    service.resource(open_for_callers)
+    service.background(purge)
+
+
+def _surround(http: FastAPI, settings: GatewaySettings, keys: Keys) -> None:
+    """What each request passes, from the outside in."""
+    http.add_middleware(Authentication, keys=keys)
+    http.add_middleware(Admission, settings=settings)
+    http.add_middleware(Edge)
+    refusals.register(http)

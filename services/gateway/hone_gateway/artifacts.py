@@ -1,0 +1,103 @@
+"""Asking for artifacts and reading them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from hone_chassis.database import Database
+from hone_contracts.artifacts import ArtifactType
+from hone_contracts.generation import MAX_REQUIREMENTS_CHARS, GenerateArtifact
+from hone_contracts.ids import new_id
+from hone_contracts.models import ModelRef
+from pydantic import AfterValidator, ConfigDict, Field
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.responses import Response
+
+from hone_gateway.errors import NoSuchArtifact, UnknownArtifactType
+from hone_gateway.http import bodies
+from hone_gateway.http.authentication import principal
+from hone_gateway.http.idempotency import Answer, once
+from hone_gateway.jobs.book import JobBook
+from hone_gateway.tables import ArtifactRow
+
+
+def _readable(text: str) -> str:
+    if not text.strip():
+        raise ValueError("write what the artifact shall show; it is empty")
+    for place, character in enumerate(text):
+        if (character < " " and character not in "\n\r\t") or character == "\x7f":
+            raise ValueError(f"a control character ({character!r}) stands at character {place}; send plain text")
+    return text
+
+
+def _model_reference(reference: str) -> str:
+    return str(ModelRef.parse(reference))
+
+
+class GenerateRequest(bodies.RequestBody):
+    """What shall be made of which requirements."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"type": "mermaid_erd", "requirements": "A member has many loans. A loan has a due date."}]
+        }
+    )
+
+    type: str = Field(json_schema_extra={"enum": [each.value for each in ArtifactType]})
+    requirements: Annotated[str, AfterValidator(_readable)] = Field(max_length=MAX_REQUIREMENTS_CHARS)
+    model: Annotated[str, AfterValidator(_model_reference)] | None = Field(
+        default=None, description="provider:model[:tag]; the route of the type decides when absent"
+    )
+    context: str | None = Field(default=None, min_length=1, max_length=200)
+
+    def command(self, job_id: str, tenant: str) -> GenerateArtifact:
+        """Raises UnknownArtifactType."""
+        try:
+            artifact_type = ArtifactType(self.type)
+        except ValueError as error:
+            raise UnknownArtifactType(self.type) from error
+        return GenerateArtifact(
+            correlation_id=job_id,
+            tenant=tenant,
+            artifact_type=artifact_type,
+            requirements=self.requirements,
+            model=self.model,
+            context=self.context,
+        )
+
+
+def accepted(job_id: str) -> Answer:
+    """202, and where to watch."""
+    status_url = f"/api/jobs/{job_id}"
+    document = {"job_id": job_id, "status_url": status_url, "events_url": f"{status_url}/events"}
+    return Answer.json(202, document, location=status_url)
+
+
+def router(database: Database, book: JobBook) -> APIRouter:
+    routes = APIRouter(tags=["artifacts"])
+
+    @routes.post("/api/artifacts", status_code=202)
+    async def generate(request: Request) -> Response:
+        """Start generating an artifact."""
+        asked = await bodies.read(request, GenerateRequest)
+        command = asked.command(new_id("job"), principal(request).tenant)
+
+        async def accept(session: AsyncSession) -> Answer:
+            book.accept(session, command)
+            return accepted(command.correlation_id)
+
+        return await once(database, request, accept)
+
+    @routes.get("/api/artifacts/{artifact_id}")
+    async def show(artifact_id: str, request: Request) -> Response:
+        """An artifact with its score, the reasons for it, and the evidence for each element."""
+        query = select(ArtifactRow.document).where(
+            ArtifactRow.id == artifact_id, ArtifactRow.tenant == principal(request).tenant
+        )
+        async with database.read() as session:
+            document = (await session.exec(query)).first()
+        if document is None:
+            raise NoSuchArtifact(artifact_id)
+        return Response(document, media_type="application/json")
+
+    return routes

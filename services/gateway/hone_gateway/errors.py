@@ -1,0 +1,131 @@
+"""What can be wrong with a request. Each becomes a problem document (RFC 9457) that says what to do next."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from hone_contracts.artifacts import ArtifactType
+
+
+class GatewayError(Exception):
+    """A request cannot be answered as asked."""
+
+    status: ClassVar[int]
+    code: ClassVar[str]
+    title: ClassVar[str]
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, detail: str, **fields: object) -> None:
+        super().__init__(detail)
+        self.detail, self.fields = detail, fields
+
+
+class NotAuthenticated(GatewayError):
+    # One text for every way a key can be wrong: a caller without a key learns nothing from it.
+    status, code, title = 401, "not_authenticated", "A valid API key is needed"
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer realm="hone"'}
+
+    def __init__(self) -> None:
+        super().__init__("Send `Authorization: Bearer KEY` with a valid key.")
+
+
+class Starting(GatewayError):
+    status, code, title = 503, "starting", "The gateway is still starting"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+    def __init__(self) -> None:
+        super().__init__("Ask again in a second; /health/ready says what it waits for.")
+
+
+class WrongHost(GatewayError):
+    status, code, title = 421, "wrong_host", "This server is not asked for under that name"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "It listens on loopback, where only loopback names are answered (a page in a browser could point a name "
+            "of its own here). Add the name to HONE_ALLOWED_HOSTS if it is yours."
+        )
+
+
+class CrossSite(GatewayError):
+    status, code, title = 403, "cross_site", "Requests from other sites' pages are refused"
+
+    def __init__(self) -> None:
+        super().__init__("Call the API from a program, or from a page served by this gateway.")
+
+
+class BodyTooLarge(GatewayError):
+    status, code, title = 413, "body_too_large", "The request is too large"
+    # The rest of the body is not read, so the connection cannot be used again.
+    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(
+            f"A request may have {limit_bytes} bytes. Split the requirements into several artifacts.",
+            limit_bytes=limit_bytes,
+        )
+
+
+class NotJson(GatewayError):
+    status, code, title = 415, "not_json", "The body must be JSON"
+
+    def __init__(self) -> None:
+        super().__init__("Send JSON with the header `Content-Type: application/json`.")
+
+
+class MalformedBody(GatewayError):
+    status, code, title = 400, "malformed_body", "The body is not valid JSON"
+
+
+class InvalidRequest(GatewayError):
+    status, code, title = 422, "invalid_request", "The request does not fit"
+
+    def __init__(self, errors: Sequence[dict[str, str]]) -> None:
+        shown = "; ".join(f"{each['field']}: {each['message']}" for each in errors[:3])
+        super().__init__(shown, errors=list(errors))
+
+
+class UnknownArtifactType(GatewayError):
+    status, code, title = 422, "unknown_artifact_type", "There is no such artifact type"
+
+    def __init__(self, given: str) -> None:
+        types = [each.value for each in ArtifactType]
+        super().__init__(f"{given[:80]!r} is none of: {', '.join(types)}.", types=types)
+
+
+class IdempotencyKeyReused(GatewayError):
+    status, code, title = 422, "idempotency_key_reused", "This Idempotency-Key belongs to another request"
+
+    def __init__(self) -> None:
+        super().__init__("The key was used for a request with other content. Take a new key for a new request.")
+
+
+class NoSuchJob(GatewayError):
+    status, code, title = 404, "no_such_job", "There is no such job"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"No job {job_id[:80]!r}: `hone jobs ls` or GET /api/jobs shows what there is.")
+
+
+class NoSuchArtifact(GatewayError):
+    status, code, title = 404, "no_such_artifact", "There is no such artifact"
+
+    def __init__(self, artifact_id: str) -> None:
+        super().__init__(f"No artifact {artifact_id[:80]!r}: a job that succeeded names its artifact.")
+
+
+class JobEnded(GatewayError):
+    status, code, title = 409, "job_ended", "The job has ended already"
+
+    def __init__(self, job_id: str, state: str) -> None:
+        super().__init__(f"Job {job_id} {state}; only a queued or running job can be cancelled.", state=state)
+
+
+class NoSuchDeadLetter(GatewayError):
+    status, code, title = 404, "no_such_dead_letter", "There is no such dead letter"
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"No dead letter {number}: `hone dead ls` or GET /api/dead shows what there is.")
+
+
+class NotResendable(GatewayError):
+    status, code, title = 409, "not_resendable", "This dead letter cannot be sent again"

@@ -1,0 +1,76 @@
+"""Which requests come in at all: the right host, no other site's page, and no more body than allowed."""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hone_gateway.errors import BodyTooLarge, CrossSite, WrongHost
+from hone_gateway.settings import GatewaySettings
+
+
+class Admission:
+    def __init__(self, app: ASGIApp, settings: GatewaySettings) -> None:
+        self._app, self._limit = app, settings.max_body_bytes
+        self._hosts = {"localhost", *settings.allowed_hosts} if _is_loopback(settings.host) else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        self._check_host(headers.get("host", ""))
+        _check_origin(headers, scope["method"])
+        length = headers.get("content-length")
+        if length is not None and length.isdigit() and int(length) > self._limit:
+            raise BodyTooLarge(self._limit)
+        await self._app(scope, self._limited(receive), send)
+
+    def _check_host(self, host: str) -> None:
+        if self._hosts is None:
+            return
+        name = host_name(host)
+        if name not in self._hosts and not _is_loopback(name):
+            raise WrongHost
+
+    def _limited(self, receive: Receive) -> Receive:
+        """``receive`` that counts: a chunked body has no Content-Length to believe."""
+        taken = 0
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._limit:
+                raise BodyTooLarge(self._limit)
+            return message
+
+        return counted
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, without port and brackets, in lower case; empty when it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(name: str) -> bool:
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_origin(headers: Headers, method: str) -> None:
+    """No CORS: a browser may only bring requests of pages that this server itself served."""
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+        raise CrossSite
+    following_a_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
+    if headers.get("sec-fetch-site") in {"cross-site", "same-site"} and not following_a_link:
+        raise CrossSite

@@ -1,0 +1,93 @@
+"""A POST sent twice has one effect: its answer is kept in the transaction of its effect."""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from hone_chassis.database import Database, insert_new
+from hone_chassis.tables import utc_now
+from sqlalchemy import delete, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hone_gateway.errors import IdempotencyKeyReused, InvalidRequest
+from hone_gateway.http.authentication import principal
+from hone_gateway.tables import IdempotencyRow
+
+HEADER = "Idempotency-Key"
+_MAX_KEY_CHARS = 255
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: str
+    location: str | None = None
+
+    @classmethod
+    def json(cls, status: int, document: Mapping[str, Any], location: str | None = None) -> "Answer":
+        return cls(status, json.dumps(document, ensure_ascii=False), location)
+
+    def response(self) -> Response:
+        headers = {"Location": self.location} if self.location else None
+        return Response(self.body, self.status, headers, media_type="application/json")
+
+
+Work = Callable[[AsyncSession], Awaitable[Answer]]
+
+
+async def once(database: Database, request: Request, work: Work) -> Response:
+    """Do ``work`` in a transaction, or give the answer it gave when this Idempotency-Key came first.
+
+    What ``work`` raises is not kept: nothing happened, and the same key may try again.
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        async with database.write() as session:
+            return (await work(session)).response()
+    if not 0 < len(key) <= _MAX_KEY_CHARS or not key.isprintable():
+        raise InvalidRequest([{"field": HEADER, "message": f"1 to {_MAX_KEY_CHARS} printable characters"}])
+    asked = IdempotencyRow(
+        tenant=principal(request).tenant, key=key, fingerprint=_fingerprint(request, await request.body())
+    )
+    async with database.write() as session:
+        # A duplicate that comes at the same time waits here until the first has committed.
+        if await insert_new(session, IdempotencyRow, asked.model_dump()):
+            answer = await work(session)
+            await _keep(session, asked, answer)
+        else:
+            answer = await _kept(session, asked)
+    return answer.response()
+
+
+def _row(asked: IdempotencyRow) -> tuple[Any, Any]:
+    return (col(IdempotencyRow.tenant) == asked.tenant, col(IdempotencyRow.key) == asked.key)
+
+
+async def _keep(session: AsyncSession, asked: IdempotencyRow, answer: Answer) -> None:
+    values = {"status": answer.status, "location": answer.location, "body": answer.body}
+    await session.execute(update(IdempotencyRow).where(*_row(asked)).values(values))
+
+
+async def _kept(session: AsyncSession, asked: IdempotencyRow) -> Answer:
+    row = (await session.exec(select(IdempotencyRow).where(*_row(asked)))).one()
+    if row.fingerprint != asked.fingerprint:
+        raise IdempotencyKeyReused
+    assert row.status is not None, "a committed row has its answer"
+    assert row.body is not None
+    return Answer(row.status, row.body, row.location)
+
+
+def _fingerprint(request: Request, body: bytes) -> str:
+    head = f"{request.method} {request.url.path}\n".encode()
+    return hashlib.sha256(head + body).hexdigest()
+
+
+async def purge(database: Database, keep: timedelta) -> None:
+    async with database.write() as session:
+        await session.execute(delete(IdempotencyRow).where(col(IdempotencyRow.created_at) < utc_now() - keep))

@@ -1,0 +1,1 @@
+"""The life of a job: accepted, running, ended once; and its event stream."""

@@ -1,0 +1,150 @@
+"""Job rows and the only ways they change. Each change is guarded in SQL, so that a job ends exactly once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from hone_chassis import announce
+from hone_chassis.tables import utc_now
+from hone_contracts.errors import ErrorBody
+from hone_contracts.generation import GenerateArtifact
+from hone_contracts.hub import ConvertModel
+from hone_contracts.job_messages import JobCancelled
+from hone_contracts.jobs import ENDED, JobState
+from hone_contracts.messages import Command, JobProgressed
+from sqlalchemy import bindparam, event, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from hone_gateway import metrics
+from hone_gateway.errors import JobEnded, NoSuchJob
+from hone_gateway.tables import JobRow
+
+
+class JobKind(StrEnum):
+    GENERATE = "generate"
+    CONVERT = "convert"
+
+
+KINDS: dict[type[Command], JobKind] = {GenerateArtifact: JobKind.GENERATE, ConvertModel: JobKind.CONVERT}
+
+_NOT_ENDED = col(JobRow.state).not_in([state.value for state in ENDED])
+
+
+@dataclass(frozen=True)
+class JobBook:
+    """``ended`` is called with the id of each job that ended here, once that is committed."""
+
+    ended: Callable[[str], None]
+
+    def accept(self, session: AsyncSession, command: Command, *, retry_of: str | None = None) -> None:
+        """A new job, with the command that starts it: both or neither."""
+        kind = KINDS[type(command)]
+        session.add(JobRow(id=command.correlation_id, kind=kind, tenant=command.tenant, retry_of=retry_of))
+        announce(session, command)
+        _after_commit(session, lambda: metrics.JOBS.labels(kind, JobState.QUEUED.value).inc())
+
+    async def succeed(self, session: AsyncSession, job_id: str, result: Mapping[str, Any]) -> JobRow | None:
+        """The row as it is now; None when the job had ended before, or was never here."""
+        return await self._end(session, job_id, JobState.SUCCEEDED, result=dict(result))
+
+    async def fail(
+        self, session: AsyncSession, job_id: str, error: ErrorBody, more: Mapping[str, Any] | None = None
+    ) -> JobRow | None:
+        """As ``succeed``. ``more`` stands beside title and detail in the job's error."""
+        body = {"title": error.title, "detail": error.detail, "code": error.code, **(more or {})}
+        return await self._end(session, job_id, JobState.FAILED, error=body)
+
+    async def cancel(self, session: AsyncSession, job_id: str, tenant: str) -> JobRow:
+        """Raises NoSuchJob; JobEnded when it ended otherwise. Cancelling twice is cancelling once."""
+        row = await find(session, job_id, tenant)
+        cancelled = await self._end(session, job_id, JobState.CANCELLED)
+        if cancelled is not None:
+            announce(session, JobCancelled(correlation_id=job_id, tenant=tenant))
+            return cancelled
+        await session.refresh(row)
+        if row.state != JobState.CANCELLED:
+            raise JobEnded(job_id, row.state)
+        return row
+
+    async def _end(self, session: AsyncSession, job_id: str, state: JobState, **values: Any) -> JobRow | None:
+        now = utc_now()
+        statement = (
+            update(JobRow)
+            .where(col(JobRow.id) == job_id, _NOT_ENDED)
+            .values(state=state.value, updated_at=now, finished_at=now, **values)
+            .returning(JobRow)
+            .execution_options(populate_existing=True)
+        )
+        row = (await session.execute(statement)).scalar_one_or_none()
+        if row is not None:
+            kind = row.kind
+            _after_commit(session, lambda: metrics.JOBS.labels(kind, state.value).inc())
+            _after_commit(session, lambda: self.ended(job_id))
+        return row
+
+
+async def find(session: AsyncSession, job_id: str, tenant: str) -> JobRow:
+    """Raises NoSuchJob, also for another tenant's."""
+    row = (await session.exec(select(JobRow).where(JobRow.id == job_id, JobRow.tenant == tenant))).first()
+    if row is None:
+        raise NoSuchJob(job_id)
+    return row
+
+
+async def newest(session: AsyncSession, tenant: str, state: JobState | None, limit: int) -> Sequence[JobRow]:
+    query = select(JobRow).where(JobRow.tenant == tenant).order_by(col(JobRow.id).desc()).limit(limit)
+    if state is not None:
+        query = query.where(JobRow.state == state.value)
+    return (await session.exec(query)).all()
+
+
+async def record_progress(session: AsyncSession, told: Sequence[JobProgressed]) -> None:
+    """Write where jobs stand, one message a job. An ended job stays as it is, and so does a later attempt's word."""
+    statement = (
+        update(JobRow)
+        .where(col(JobRow.id) == bindparam("job"), _NOT_ENDED, col(JobRow.attempt) <= bindparam("attempt_told"))
+        .values(
+            state=JobState.RUNNING.value,
+            attempt=bindparam("attempt_told"),
+            progress=bindparam("progress_told"),
+            updated_at=utc_now(),
+        )
+    )
+    rows = [
+        {"job": each.correlation_id, "attempt_told": each.attempt, "progress_told": progress_of(each)}
+        for each in told
+    ]
+    connection = await session.connection()
+    await connection.execute(statement, rows)
+
+
+def progress_of(told: JobProgressed) -> dict[str, Any]:
+    return {
+        "stage": told.stage,
+        "message": told.message,
+        "done": told.done,
+        "total": told.total,
+        "sequence": told.sequence,
+    }
+
+
+def document(row: JobRow) -> dict[str, Any]:
+    """A job as the API shows it."""
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "state": row.state,
+        "attempt": row.attempt,
+        "progress": row.progress,
+        "result": row.result,
+        "error": row.error,
+        "created_at": row.created_at.isoformat(),
+        "updated_at": row.updated_at.isoformat(),
+        "finished_at": row.finished_at.isoformat() if row.finished_at else None,
+    }
+
+
+def _after_commit(session: AsyncSession, act: Callable[[], None]) -> None:
+    event.listen(session.sync_session, "after_commit", lambda _session: act(), once=True)

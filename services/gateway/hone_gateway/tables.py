@@ -1,0 +1,81 @@
+"""What the gateway owns: keys, jobs, artifacts, and answers kept for repeated requests."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from hone_chassis.tables import UtcDateTime, utc_now
+from hone_contracts.jobs import JobState
+from sqlalchemy import Index, MetaData, Text
+from sqlalchemy.types import JSON
+from sqlmodel import Field, SQLModel
+
+
+class GatewayTable(SQLModel):
+    metadata: ClassVar[MetaData] = MetaData()
+
+
+class ApiKeyRow(GatewayTable, table=True):
+    """A key. The key itself is 256 random bits and kept nowhere; its SHA-256 finds the row."""
+
+    __tablename__ = "api_keys"
+
+    sha256: str = Field(primary_key=True)
+    prefix: str = Field(description="what a list shows, so that its owner recognises it")
+    tenant: str
+    name: str
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class JobRow(GatewayTable, table=True):
+    """A job: accepted, running, or ended, once and for good."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("jobs_newest", "tenant", "id"), Index("jobs_by_state", "tenant", "state", "id"))
+
+    id: str = Field(primary_key=True)
+    kind: str
+    tenant: str
+    state: str = JobState.QUEUED
+    attempt: int = 0
+    progress: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))  # type: ignore[call-overload]
+    result: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))  # type: ignore[call-overload]
+    error: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))  # type: ignore[call-overload]
+    # The message whose dead letter this job sends again: a letter is sent again once.
+    retry_of: str | None = Field(default=None, unique=True)
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    updated_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class ArtifactRow(GatewayTable, table=True):
+    """An artifact, with its document as the API shows it."""
+
+    __tablename__ = "artifacts"
+    __table_args__ = (Index("artifacts_newest", "tenant", "id"),)
+
+    id: str = Field(primary_key=True)
+    tenant: str
+    job_id: str = Field(foreign_key="jobs.id", unique=True)
+    type: str
+    model: str
+    score: int
+    accepted: bool
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    # Text, and not JSON: it is written once and sent as it stands.
+    document: str = Field(sa_type=Text)
+
+
+class IdempotencyRow(GatewayTable, table=True):
+    """The answer to a POST that carried an Idempotency-Key, written in the transaction of its effect."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index("idempotency_keys_created_at", "created_at"),)
+
+    tenant: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    fingerprint: str = Field(description="SHA-256 of method, path and body")
+    status: int | None = Field(default=None, description="null only inside the transaction that will set it")
+    location: str | None = None
+    body: str | None = Field(default=None, sa_type=Text)
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
