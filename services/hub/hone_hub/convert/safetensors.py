@@ -78,9 +78,10 @@ def _open_shards(checkpoint: Checkpoint) -> dict[str, Weight]:
     shards = sorted(set(weight_map.values()))
     if len(shards) > _MAX_SHARDS:
         raise SourceInvalid(f"the index names {len(shards)} shards", _ADVICE)
+    paths = {shard: checkpoint.path(shard) for shard in shards}  # all are safe before any is opened
     weights: dict[str, Weight] = {}
-    for shard in shards:
-        for name, weight in read_header(checkpoint.path(shard)).items():
+    for shard, path in paths.items():
+        for name, weight in read_header(path).items():
             if weight_map.get(name) != shard:
                 raise SourceInvalid(f"{shard} holds {name}, which the index does not place there", _ADVICE)
             weights[name] = weight

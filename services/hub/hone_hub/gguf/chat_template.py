@@ -11,6 +11,8 @@ from .report import TemplateReport
 
 _SANDBOX = Path(__file__).with_name("template_sandbox.py")
 _TIMEOUT_S = 10.0
+_TOO_LONG = "it takes too long"
+_TOO_MUCH = "it takes too long or too much memory"
 _MAX_TEMPLATE_CHARACTERS = 1 << 20
 _CONVERSATIONS = (
     [
@@ -42,6 +44,8 @@ def try_template(text: str, bos: str | None, eos: str | None) -> TemplateReport:
         if "text" in answer:
             return TemplateReport(text=text, renders=True, sample=answer["text"])
         error = error or answer["error"]
+        if answer["error"] in (_TOO_LONG, _TOO_MUCH):
+            break
     return TemplateReport(text=text, renders=False, error=error)
 
 
@@ -57,8 +61,8 @@ def render(template: str, context: dict[str, object]) -> dict[str, str]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return {"error": "it takes too long"}
+        return {"error": _TOO_LONG}
     if ended.returncode != 0:
-        return {"error": "it takes too long or too much memory"}
+        return {"error": _TOO_MUCH}
     answer: dict[str, str] = json.loads(ended.stdout)
     return answer

@@ -1,0 +1,347 @@
+"""What the converter refuses, that it leaves nothing behind, and its command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from hone_hub.convert import ConversionProgress, Quant, conversion, convert
+from hone_hub.convert.quantize import encode
+from hone_hub.convert.safetensors import read_header, to_float32
+from hone_hub.errors import (
+    DiskFull,
+    FileMissing,
+    HubError,
+    ModelUnsupported,
+    SourceInvalid,
+    SourceUnsafe,
+    TargetExists,
+    WeightsUnusable,
+)
+from hub_parts.models import Library, TinyModel
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+@pytest.fixture(name="folder")
+def _folder(library: Library, tmp_path: Path) -> Path:
+    copy = tmp_path / "model"
+    shutil.copytree(library.folder(TinyModel()), copy)
+    return copy
+
+
+@pytest.fixture(name="sharded")
+def _sharded(library: Library, tmp_path: Path) -> Path:
+    copy = tmp_path / "sharded"
+    shutil.copytree(library.folder(TinyModel(shard_size="60KB")), copy)
+    return copy
+
+
+def configure(folder: Path, name: str = "config.json", **changes: Any) -> None:
+    entries = json.loads((folder / name).read_text()) | changes
+    (folder / name).write_text(json.dumps(entries))
+
+
+def refuse(folder: Path, error: type[HubError], words: str, quant: Quant = Quant.F16) -> None:
+    """The conversion raises `error`, in one line, and its folder is as it was."""
+    out = folder.parent / "refused" / "m.gguf"
+    out.parent.mkdir(exist_ok=True)
+    with pytest.raises(error, match=words) as caught:
+        convert(folder, out, quant)
+    assert "\n" not in str(caught.value)
+    assert list(out.parent.iterdir()) == []
+
+
+def edit_weights(folder: Path, **changes: Any) -> None:
+    tensors = safetensors.numpy.load_file(folder / "model.safetensors")
+    kept = {name: tensor for name, tensor in (tensors | changes).items() if tensor is not None}
+    safetensors.numpy.save_file(kept, folder / "model.safetensors")
+
+
+CONFIGS: dict[str, tuple[dict[str, Any], type[HubError], str]] = {
+    "another architecture": ({"architectures": ["GPT2LMHeadModel"]}, ModelUnsupported, "GPT2LMHeadModel"),
+    "no architecture": ({"architectures": None}, ModelUnsupported, "one is needed"),
+    "code of its own": ({"auto_map": {"AutoModel": "x.Y"}}, SourceUnsafe, "code of its own"),
+    "quantized weights": (
+        {"quantization_config": {"quant_method": "gptq"}},
+        ModelUnsupported,
+        "quantized already",
+    ),
+    "another activation": ({"hidden_act": "gelu"}, ModelUnsupported, "gelu"),
+    "yarn": ({"rope_parameters": {"rope_type": "yarn", "factor": 4.0}}, ModelUnsupported, "yarn"),
+    "a rope without factor": ({"rope_parameters": {"rope_type": "linear"}}, SourceInvalid, "factor"),
+    "a width of text": ({"hidden_size": "64"}, SourceInvalid, "hidden_size"),
+    "a negative width": ({"hidden_size": -64}, SourceInvalid, "hidden_size"),
+    "another width": ({"hidden_size": 128, "head_dim": 16}, SourceInvalid, "config.json makes it"),
+    "heads that do not divide": ({"num_key_value_heads": 3}, SourceInvalid, "do not go together"),
+    "a layer more than there is": ({"num_hidden_layers": 4}, SourceInvalid, "lack model.layers.3"),
+    "a layer less than there is": ({"num_hidden_layers": 2}, ModelUnsupported, "model.layers.2"),
+    "untied without output": ({"tie_word_embeddings": False}, SourceInvalid, "lm_head"),
+    "no epsilon": ({"rms_norm_eps": 0}, SourceInvalid, "rms_norm_eps"),
+}
+
+
+@pytest.mark.parametrize("case", CONFIGS)
+def test_a_configuration_that_cannot_be_converted_is_refused(folder: Path, case: str) -> None:
+    changes, error, words = CONFIGS[case]
+    configure(folder, **changes)
+    refuse(folder, error, words)
+
+
+def test_pickles_are_not_opened(folder: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(folder / "exploded"),)
+
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Bomb()))
+    refuse(folder, SourceUnsafe, "pickle")
+    assert not (folder / "exploded").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["../model.safetensors", "/etc/passwd", "a/b.safetensors", "..", "", "a\\b", "x\0"]
+)
+def test_an_index_that_leads_out_of_the_folder_is_refused(sharded: Path, name: str) -> None:
+    weight_map = json.loads((sharded / "model.safetensors.index.json").read_text())["weight_map"]
+    weight_map["model.norm.weight"] = name
+    configure(sharded, "model.safetensors.index.json", weight_map=weight_map)
+    refuse(sharded, SourceUnsafe, "refers to the file")
+
+
+def test_an_index_and_its_shards_must_agree(sharded: Path) -> None:
+    path = sharded / "model.safetensors.index.json"
+    weight_map = json.loads(path.read_text())["weight_map"]
+    configure(sharded, path.name, weight_map=weight_map | {"model.extra": weight_map["model.norm.weight"]})
+    refuse(sharded, SourceInvalid, "lack model.extra")
+    del weight_map["model.norm.weight"]
+    configure(sharded, path.name, weight_map=weight_map)
+    refuse(sharded, SourceInvalid, "does not place there")
+
+
+def test_a_missing_shard_is_named(sharded: Path) -> None:
+    shard = min(sharded.glob("model-*.safetensors"))
+    shard.unlink()
+    refuse(sharded, SourceInvalid, shard.name)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_a_link_out_of_the_folder_is_refused(folder: Path, name: str) -> None:
+    outside = folder.parent / "outside"
+    (folder / name).rename(outside)
+    (folder / name).symlink_to(outside)
+    refuse(folder, SourceUnsafe, "is a link")
+
+
+def test_the_links_of_a_hub_cache_are_followed(folder: Path) -> None:
+    """huggingface_hub keeps models--o--r/snapshots/<revision>/<name> -> ../../blobs/<digest>."""
+    cache = folder.parent / "models--o--r"
+    snapshot, blobs = cache / "snapshots" / "abc", cache / "blobs"
+    snapshot.mkdir(parents=True)
+    blobs.mkdir()
+    for number, path in enumerate(folder.iterdir()):
+        path.rename(blobs / str(number))
+        (snapshot / path.name).symlink_to(Path("../../blobs") / str(number))
+    assert convert(snapshot, folder.parent / "m.gguf", Quant.Q8_0).tensors == 29
+
+
+def test_a_pipe_in_place_of_a_file_does_not_block(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    os.mkfifo(folder / "tokenizer.json")
+    refuse(folder, SourceUnsafe, "not a regular file")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "[" * 100_000, '{"a": NaN', "\ud800".encode("utf-16", "surrogatepass")]
+)
+def test_malformed_json_is_refused(folder: Path, text: str | bytes) -> None:
+    (folder / "config.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    refuse(folder, SourceInvalid, "config.json")
+
+
+def test_json_beyond_its_limit_is_refused(folder: Path) -> None:
+    (folder / "config.json").write_text(json.dumps({"x": "a" * (1 << 20)}))
+    refuse(folder, SourceInvalid, "more than")
+
+
+def header(entries: object, data: bytes = b"") -> bytes:
+    raw = json.dumps(entries).encode()
+    return struct.pack("<Q", len(raw)) + raw + data
+
+
+def entry(start: int, end: int, shape: list[int], dtype: str = "F32") -> dict[str, Any]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
+
+
+WEIGHTS: dict[str, bytes] = {
+    "nothing": b"",
+    "a header longer than the file": struct.pack("<Q", 1 << 40) + b"{}",
+    "a header that is not JSON": struct.pack("<Q", 4) + b"abcd",
+    "a list": header([]),
+    "no offsets": header({"a": {"dtype": "F32", "shape": [1]}}),
+    "a negative size": header({"a": entry(0, 4, [-1, -1])}, b"1234"),
+    "a size that is a truth value": header({"a": entry(0, 4, [True])}, b"1234"),
+    "the wrong number of bytes": header({"a": entry(0, 8, [1])}, b"12345678"),
+    "overlap": header({"a": entry(0, 4, [1]), "b": entry(0, 4, [1])}, b"1234"),
+    "a gap": header({"a": entry(4, 8, [1])}, b"12345678"),
+    "past the end": header({"a": entry(0, 8, [2])}, b"1234"),
+    "trailing bytes": header({"a": entry(0, 4, [1])}, b"123456"),
+    "an overflowing shape": header({"a": entry(0, 4, [1 << 63, 1 << 63])}, b"1234"),
+    "a type of integers": header({"a": entry(0, 4, [1], "I32")}, b"1234"),
+}
+
+
+@pytest.mark.parametrize("case", WEIGHTS)
+def test_a_lying_safetensors_header_is_refused(folder: Path, case: str) -> None:
+    (folder / "model.safetensors").write_bytes(WEIGHTS[case])
+    refuse(folder, SourceInvalid, "")
+
+
+@settings(max_examples=300, deadline=None)
+@given(edits=st.lists(st.tuples(st.integers(0, 700), st.integers(0, 255)), min_size=1, max_size=4))
+def test_a_mutated_safetensors_header_gives_our_errors_only(
+    library: Library, tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, int]]
+) -> None:
+    raw = bytearray((library.folder(TinyModel()) / "model.safetensors").read_bytes())
+    for position, value in edits:
+        raw[position] = value
+    path = tmp_path_factory.getbasetemp() / "mutated.safetensors"
+    path.write_bytes(raw)
+    try:
+        read_header(path)
+    except SourceInvalid as error:
+        assert error.advice
+
+
+def test_values_are_read_as_the_safetensors_package_does(library: Library) -> None:
+    path = library.folder(TinyModel(dtype="float16", seed=10)) / "model.safetensors"
+    expected = safetensors.numpy.load_file(path)
+    weights = read_header(path)
+    assert weights.keys() == expected.keys()
+    for name, weight in weights.items():
+        np.testing.assert_array_equal(to_float32(weight.load()), expected[name].astype(np.float32))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_numbers_are_refused(folder: Path, value: float) -> None:
+    edit_weights(folder, **{"model.norm.weight": np.full(64, value, np.float32)})
+    refuse(folder, WeightsUnusable, "output_norm.weight")
+
+
+@pytest.mark.parametrize("quant", [Quant.F16, Quant.Q8_0])
+def test_weights_too_large_for_the_type_are_refused(folder: Path, quant: Quant) -> None:
+    edit_weights(folder, **{"model.layers.1.mlp.up_proj.weight": np.full((96, 64), 3e7, np.float32)})
+    refuse(folder, WeightsUnusable, "blk.1.ffn_up.weight has weights too large", quant)
+    assert convert(folder, folder.parent / "m.gguf", Quant.BF16).tensors == 29
+
+
+def test_an_adapter_is_not_taken_for_a_model(folder: Path) -> None:
+    edit_weights(folder, **{"base_model.model.lora_A.weight": np.zeros((2, 2), np.float32)})
+    refuse(folder, ModelUnsupported, "lora_A")
+
+
+def test_an_existing_file_is_kept_unless_forced(folder: Path) -> None:
+    out = folder.parent / "m.gguf"
+    out.write_text("precious")
+    with pytest.raises(TargetExists):
+        convert(folder, out, Quant.F32)
+    assert out.read_text() == "precious"
+    convert(folder, out, Quant.F32, force=True)
+    assert out.read_bytes()[:4] == b"GGUF"
+
+
+def test_a_stopped_conversion_leaves_the_old_file_and_nothing_else(folder: Path) -> None:
+    out = folder.parent / "out" / "m.gguf"
+    out.parent.mkdir()
+    out.write_text("precious")
+
+    def stop(progress: ConversionProgress) -> None:
+        if progress.tensors_done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        convert(folder, out, Quant.F32, stop, force=True)
+    assert [path.name for path in out.parent.iterdir()] == ["m.gguf"] and out.read_text() == "precious"
+
+
+def test_progress_counts_every_byte_once(folder: Path) -> None:
+    seen: list[ConversionProgress] = []
+    report = convert(folder, folder.parent / "m.gguf", Quant.Q8_0, seen.append)
+    assert [step.bytes_done for step in seen] == sorted({step.bytes_done for step in seen})
+    assert seen[-1].bytes_done == seen[-1].bytes_total == sum(report.tensor_types.values())
+
+
+def test_a_full_disk_is_noticed_before_writing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversion.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    refuse(folder, DiskFull, "1000 bytes free")
+
+
+def test_a_folder_that_is_not_there_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(FileMissing):
+        convert(tmp_path / "none", tmp_path / "m.gguf", Quant.F32)
+    with pytest.raises(FileMissing):
+        convert(tmp_path, tmp_path / "none" / "m.gguf", Quant.F32)
+
+
+def test_rows_are_encoded_alike_in_pieces_and_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, pieces = folder.parent / "whole.gguf", folder.parent / "pieces.gguf"
+    convert(folder, whole, Quant.Q8_0, name="m")
+    monkeypatch.setattr("hone_hub.convert.gguf_file._CHUNK_WEIGHTS", 100)  # one row of 64 or 96 at a time
+    convert(folder, pieces, Quant.Q8_0, name="m")
+    assert pieces.read_bytes() == whole.read_bytes()
+
+
+def test_bf16_rounds_to_the_nearest_even(folder: Path) -> None:
+    import gguf  # noqa: PLC0415  # beside its one use
+
+    bits = np.array([[0x3F808000, 0x3F818000, 0x3F808001, 0x3F807FFF]], np.uint32)
+    encoded = encode(bits.view(np.float32), gguf.GGMLQuantizationType.BF16)
+    assert encoded.view(np.uint16).tolist() == [[0x3F80, 0x3F82, 0x3F81, 0x3F80]]
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hone_hub.convert", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_converts_and_reports(folder: Path) -> None:
+    out = folder.parent / "m.gguf"
+    done = run(folder, "--out", out, "--quant", "Q8_0", "--json")
+    assert done.returncode == 0 and done.stderr == ""
+    assert json.loads(done.stdout)["tensor_types"].keys() == {"Q8_0", "F32"}
+    again = run(folder, "--out", out)
+    assert again.returncode == 1 and again.stderr.count("\n") == 1 and "--force" in again.stderr
+
+
+def test_the_command_fails_in_one_line_with_the_right_code(folder: Path) -> None:
+    out = folder.parent / "m.gguf"
+    assert run(folder.parent / "none", "--out", out).returncode == 3
+    assert run(folder, "--out", out, "--quant", "q5").returncode == 2
+    (folder / "config.json").write_text("{")
+    broken = run(folder, "--out", out)
+    assert broken.returncode == 1 and broken.stderr.startswith("error: ") and broken.stderr.count("\n") == 1
+
+
+def test_converting_needs_no_torch(folder: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from hone_hub.convert import Quant, convert\n"
+        f"convert(Path({str(folder)!r}), Path({str(folder.parent / 'm.gguf')!r}), Quant.Q8_0)\n"
+        "print([name for name in ('torch', 'transformers', 'safetensors') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
