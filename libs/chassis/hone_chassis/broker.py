@@ -35,7 +35,7 @@ class Consumer:
     durable: str
     subject: str
     ack_wait_s: float
-    max_deliver: int
+    max_deliver: int | None  # None: for ever
     from_now: bool = False
 
     def config(self) -> api.ConsumerConfig:
@@ -46,7 +46,7 @@ class Consumer:
             ack_wait=self.ack_wait_s,
             # One more than we use: the last delivery buries the message itself, with the reason. The server's
             # own limit is for messages that kill whoever takes them.
-            max_deliver=self.max_deliver + 1,
+            max_deliver=-1 if self.max_deliver is None else self.max_deliver + 1,
             deliver_policy=api.DeliverPolicy.NEW if self.from_now else api.DeliverPolicy.ALL,
         )
 

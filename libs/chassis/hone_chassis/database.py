@@ -5,15 +5,19 @@ deferred upgrade fails with "database is locked" under contention instead of wai
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, text
+from sqlalchemy import event, exc, inspect, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionmaker, create_async_engine
+from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
+
+from hone_chassis.errors import DatabaseUnavailable
 
 _BUSY_TIMEOUT_MS = 10_000
 
@@ -36,18 +40,23 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        async with self._sessions() as session:
-            yield session
+        """Raises DatabaseUnavailable, as ``write`` does, when it is the database that fails."""
+        with _telling_trouble():
+            async with self._sessions() as session:
+                await _connect(session)
+                yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """A transaction: committed when the block ends, rolled back when it raises."""
-        async with _maybe(self._writer), self._sessions() as session:
-            if self.is_sqlite:
-                await (await session.connection()).execute(text("BEGIN IMMEDIATE"))
-            yield session
-            await session.commit()
-            announced = session.info.get("announced", False)
+        with _telling_trouble():
+            async with _maybe(self._writer), self._sessions() as session:
+                connection = await _connect(session)
+                if self.is_sqlite:
+                    await connection.execute(text("BEGIN IMMEDIATE"))
+                yield session
+                await session.commit()
+                announced = session.info.get("announced", False)
         if announced:
             for wake in self._after_commit:
                 wake()
@@ -58,6 +67,43 @@ class Database:
 
     async def aclose(self) -> None:
         await self.engine.dispose()
+
+
+async def insert_new(session: AsyncSession, table: type[SQLModel], values: Mapping[str, Any]) -> bool:
+    """Insert a row; False when one with the same key is there already (after waiting for whoever writes it)."""
+    insert: Callable[..., sqlite.Insert | postgresql.Insert]
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    primary_key = inspect(
+        table
+    ).primary_key  # a RETURNING tells what was done: rowcount is -1 on some drivers
+    statement = insert(table).values(dict(values)).on_conflict_do_nothing().returning(*primary_key)
+    return (await session.exec(statement)).first() is not None
+
+
+@contextmanager
+def _telling_trouble() -> Iterator[None]:
+    try:
+        yield
+    except exc.TimeoutError as error:
+        raise DatabaseUnavailable(repr(error)) from error
+    except exc.DBAPIError as error:
+        if not (
+            isinstance(error, (exc.OperationalError, exc.InterfaceError)) or error.connection_invalidated
+        ):
+            raise
+        raise DatabaseUnavailable(repr(error.orig)) from error
+
+
+async def _connect(session: AsyncSession) -> AsyncConnection:
+    try:
+        return await session.connection()
+    except OSError as error:
+        raise DatabaseUnavailable(repr(error)) from error
+    except Exception as error:
+        # What the server says while it starts, stops or has no room. Embedded Hone does not load asyncpg.
+        if type(error).__module__.startswith("asyncpg."):
+            raise DatabaseUnavailable(repr(error)) from error
+        raise
 
 
 @asynccontextmanager

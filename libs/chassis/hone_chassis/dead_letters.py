@@ -15,6 +15,7 @@ from hone_chassis.logs import get_logger
 log = get_logger(__name__)
 
 REASON_HEADER = "Hone-Reason"
+CONSUMER_HEADER = "Hone-Consumer"
 _TIMEOUT_S = 5.0
 
 
@@ -44,13 +45,20 @@ class Advisory(BaseModel):
 
 
 async def bury(
-    jetstream: JetStreamContext, subject: str, body: bytes, headers: dict[str, str], reason: ErrorBody
+    jetstream: JetStreamContext,
+    subject: str,
+    body: bytes,
+    headers: dict[str, str],
+    *,
+    consumer: str,
+    reason: ErrorBody,
 ) -> None:
-    """Keep a message as a dead letter. Burying it twice keeps one."""
+    """Keep a message that ``consumer`` gave up. Burying it twice keeps one."""
     kept = {name: value for name, value in headers.items() if not name.startswith("Nats-")}
     message_id = headers.get("Nats-Msg-Id")
     if message_id:
-        kept["Nats-Msg-Id"] = f"dead:{message_id}"
+        kept["Nats-Msg-Id"] = f"dead:{consumer}:{message_id}"
+    kept[CONSUMER_HEADER] = consumer
     kept[REASON_HEADER] = reason.model_dump_json()
     await jetstream.publish(subjects.dead(subject), body, headers=kept, timeout=_TIMEOUT_S)
 
@@ -65,7 +73,8 @@ async def bury_exhausted(jetstream: JetStreamContext, advisory: Advisory) -> Non
             detail=f"{advisory.deliveries} deliveries to {advisory.consumer} ended without an answer: "
             "whoever took it died or was cut off. Its log says why; `hone dead retry` sends it again.",
         )
-        await bury(jetstream, message.subject or "", message.data or b"", dict(message.headers or {}), reason)
+        headers, body = dict(message.headers or {}), message.data or b""
+        await bury(jetstream, message.subject or "", body, headers, consumer=advisory.consumer, reason=reason)
         if advisory.stream == streams.COMMANDS.name:
             await jetstream.delete_msg(advisory.stream, advisory.stream_seq)
 

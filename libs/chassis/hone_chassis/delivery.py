@@ -17,7 +17,7 @@ from faststream.nats import NatsMessage
 from nats.js import JetStreamContext
 from pydantic import ValidationError
 
-from hone_chassis import metrics
+from hone_chassis import metrics, tracing
 from hone_chassis.broker import BROKER_TROUBLE
 from hone_chassis.dead_letters import bury
 from hone_chassis.errors import HandlingError, Permanent, Transient
@@ -35,6 +35,8 @@ class Deliveries:
     def __init__(self, settings: ServiceSettings) -> None:
         self.settings = settings
         self.jetstream: JetStreamContext | None = None  # set once connected
+        # Consumers whose messages never become dead letters: those of the dead letters themselves.
+        self.never_bury: set[str] = set()
         self.none_in_hand = asyncio.Event()
         self.none_in_hand.set()
         self._in_hand = 0
@@ -73,7 +75,11 @@ class _Delivery(BaseMiddleware):
         heartbeat = asyncio.create_task(_heartbeat(msg, self._shared.settings.ack_wait_s / 3))
         job = (msg.headers or {}).get("correlation_id", "")
         try:
-            with self._shared.one_more(subject), bound_contextvars(correlation_id=job):
+            with (
+                self._shared.one_more(subject),
+                bound_contextvars(correlation_id=job),
+                tracing.span(f"handle {subject}", dict(msg.headers or {}), job=job),
+            ):
                 result = await self._handle(call_next, msg)
             metrics.MESSAGES_HANDLED.labels(subject, "done").inc()
             return result
@@ -106,7 +112,8 @@ class _Delivery(BaseMiddleware):
 
     async def _try_again(self, msg: NatsMessage, error: HandlingError) -> None:
         delivery = msg.raw_message.metadata.num_delivered
-        if delivery >= self._shared.settings.max_deliver:
+        durable = msg.raw_message.metadata.consumer
+        if delivery >= self._shared.settings.max_deliver and durable not in self._shared.never_bury:
             await self._give_up(msg, error)
         delay_s = self._shared.delay_s(delivery)
         log.warning("will try again", error=str(error), delivery=delivery, delay_s=delay_s)
@@ -117,7 +124,12 @@ class _Delivery(BaseMiddleware):
         assert self._shared.jetstream is not None
         raw = msg.raw_message
         log.error("dead letter", error=str(error), subject=raw.subject, delivery=raw.metadata.num_delivered)
-        await bury(self._shared.jetstream, raw.subject, raw.data, dict(raw.headers or {}), error.body())
+        durable = raw.metadata.consumer or ""
+        if durable not in self._shared.never_bury:
+            headers = dict(raw.headers or {})
+            await bury(
+                self._shared.jetstream, raw.subject, raw.data, headers, consumer=durable, reason=error.body()
+            )
         metrics.MESSAGES_HANDLED.labels(raw.subject, "dead").inc()
         raise RejectMessage
 

@@ -44,6 +44,16 @@ class BrokerUnavailable(Transient):
         )
 
 
+class DatabaseUnavailable(Transient):
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            "database_unavailable",
+            "The database does not answer",
+            f"{detail}. Check HONE_DATABASE_URL, the database server, and the disk.",
+            503,
+        )
+
+
 class ServiceUnavailable(Transient):
     """Another service did not answer a request."""
 

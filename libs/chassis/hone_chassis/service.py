@@ -10,6 +10,7 @@ from faststream.nats.annotations import NatsMessage
 from hone_contracts import streams
 from hone_contracts.errors import Request
 from hone_contracts.messages import Command, Message
+from hone_contracts.streams import StreamSpec
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from pydantic import BaseModel
@@ -39,6 +40,15 @@ class Running:
     client: Client
     jetstream: JetStreamContext
     database: Database
+
+
+@dataclass(frozen=True)
+class RawMessage:
+    """A stream's message as it lies there."""
+
+    subject: str
+    body: bytes
+    headers: dict[str, str]
 
 
 Resource = Callable[[Running], AbstractAsyncContextManager[None]]
@@ -89,7 +99,14 @@ class Service:
             await run_short(self.database, consumer.durable, received, handler)
 
         consumer = self._consumer(message)
-        self._subscribe(message, consumer, consume, {"received": message}, batch=_SHORT_BATCH)
+        self._subscribe(
+            consumer,
+            consume,
+            {"received": message},
+            batch=_SHORT_BATCH,
+            title=message.__name__,
+            description=message.__doc__,
+        )
 
     def works_on(self, message: type[M], handler: LongHandler[M], *, parallel: int = 1) -> None:
         """``handler`` takes its time, outside any transaction; ``parallel`` of them at once, each fetching one."""
@@ -102,11 +119,12 @@ class Service:
         consumer = self._consumer(message)
         for number in range(parallel):
             self._subscribe(
-                message,
                 consumer,
                 consume,
                 {"received": message, "raw": NatsMessage},
                 batch=1,
+                title=message.__name__,
+                description=message.__doc__,
                 documented=number == 0,
             )
 
@@ -127,6 +145,25 @@ class Service:
             await listener(raw.body)
 
         self.broker.subscriber(subject, title=subject)(heard)
+
+    def consumes(
+        self, stream: StreamSpec, subject: str, handler: Callable[[RawMessage], Awaitable[None]], *, name: str
+    ) -> None:
+        """Each message of ``subject``, as it is, at least once: the handler must bear repetition.
+
+        For what is no contract message: dead letters and advisories. They are tried for ever, never buried.
+        """
+
+        async def consume(raw: NatsMessage) -> None:
+            message = raw.raw_message
+            await handler(RawMessage(message.subject, message.data, dict(message.headers or {})))
+
+        consumer = Consumer(stream.name, f"{self.name}-{name}", subject, self.settings.ack_wait_s, None)
+        self.consumers.append(consumer)
+        self.deliveries.never_bury.add(consumer.durable)
+        self._subscribe(
+            consumer, consume, {"raw": NatsMessage}, batch=_SHORT_BATCH, title=name, description=None
+        )
 
     def announces(self, *messages: type[Message]) -> None:
         """What this service puts into its outbox, for the AsyncAPI document."""
@@ -152,12 +189,13 @@ class Service:
 
     def _subscribe(
         self,
-        message: type[Message],
         consumer: Consumer,
         consume: Callable[..., Awaitable[None]],
         annotations: dict[str, Any],
         *,
         batch: int,
+        title: str,
+        description: str | None,
         documented: bool = True,
     ) -> None:
         # FastStream reads the types of the arguments to decode and document the message.
@@ -167,8 +205,8 @@ class Service:
             stream=JStream(consumer.stream, declare=False),
             durable=consumer.durable,
             pull_sub=PullSub(batch_size=batch, timeout=_PULL_TIMEOUT_S),
-            title=message.__name__,
-            description=message.__doc__,
+            title=title,
+            description=description,
             include_in_schema=documented,
         )(consume)
 

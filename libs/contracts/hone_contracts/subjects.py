@@ -27,3 +27,4 @@ ALL_COMMANDS = "hone.command.>"
 ALL_EVENTS = "hone.event.>"
 ALL_PROGRESS = "hone.progress.*"
 ALL_DEAD = "hone.dead.>"
+ALL_EXHAUSTED = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>"  # nats-server's own subjects
