@@ -26,7 +26,9 @@ def _readable(text: str) -> str:
         raise ValueError("write what the artifact shall show; it is empty")
     for place, character in enumerate(text):
         if (character < " " and character not in "\n\r\t") or character == "\x7f":
-            raise ValueError(f"a control character ({character!r}) stands at character {place}; send plain text")
+            raise ValueError(
+                f"a control character ({character!r}) stands at character {place}; send plain text"
+            )
     return text
 
 
@@ -39,7 +41,9 @@ class GenerateRequest(bodies.RequestBody):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"type": "mermaid_erd", "requirements": "A member has many loans. A loan has a due date."}]
+            "examples": [
+                {"type": "mermaid_erd", "requirements": "A member has many loans. A loan has a due date."}
+            ]
         }
     )
 

@@ -96,7 +96,9 @@ class IdempotencyKeyReused(GatewayError):
     status, code, title = 422, "idempotency_key_reused", "This Idempotency-Key belongs to another request"
 
     def __init__(self) -> None:
-        super().__init__("The key was used for a request with other content. Take a new key for a new request.")
+        super().__init__(
+            "The key was used for a request with other content. Take a new key for a new request."
+        )
 
 
 class NoSuchJob(GatewayError):

@@ -28,7 +28,7 @@ class Principal:
 
 
 class Keys:
-    """Finds whose a key is. What was found is remembered for ``cache_s`` seconds, so that a request costs no query."""
+    """Finds whose a key is. What was found is remembered for ``cache_s`` seconds: no query a request."""
 
     def __init__(self, database: Database, cache_s: float) -> None:
         self._database, self._cache_s = database, cache_s
@@ -73,11 +73,11 @@ class Keys:
             col(ApiKeyRow.revoked_at).is_(None),
         )
         async with self._database.write() as session:
-            await session.execute(others.values(revoked_at=utc_now()))
+            await session.exec(others.values(revoked_at=utc_now()))
             new = ApiKeyRow(sha256=digest, prefix=f"{token[:6]}…", tenant=tenant, name=name)
             if not await insert_new(session, ApiKeyRow, new.model_dump()):
                 again = update(ApiKeyRow).where(col(ApiKeyRow.sha256) == digest)
-                await session.execute(again.values(revoked_at=None, tenant=tenant, name=name))
+                await session.exec(again.values(revoked_at=None, tenant=tenant, name=name))
 
 
 def sha256(token: str) -> str:

@@ -8,7 +8,10 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 # make labels of their own.
 REQUESTS = Counter("hone_http_requests_total", "HTTP requests answered", ["method", "route", "status"])
 REQUEST_SECONDS = Histogram(
-    "hone_http_request_seconds", "Time to the end of the answer, event streams left out", ["route"], buckets=_SECONDS
+    "hone_http_request_seconds",
+    "Time to the end of the answer, event streams left out",
+    ["route"],
+    buckets=_SECONDS,
 )
 JOBS = Counter("hone_jobs_total", "Jobs that came into a state", ["kind", "state"])
 EVENT_STREAMS = Gauge("hone_event_streams", "Open event streams of jobs")

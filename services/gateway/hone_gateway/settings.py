@@ -18,8 +18,12 @@ class GatewaySettings(ServiceSettings):
     key_cache_s: PositiveFloat = Field(default=5.0, description="a revoked key works for at most this long")
     idempotency_keep_hours: PositiveInt = 24
 
-    progress_write_s: PositiveFloat = Field(default=1.0, description="pause between writes of progress to job rows")
-    events_heartbeat_s: PositiveFloat = Field(default=15.0, description="proxies cut silent streams, often at 30 s")
+    progress_write_s: PositiveFloat = Field(
+        default=1.0, description="pause between writes of progress to job rows"
+    )
+    events_heartbeat_s: PositiveFloat = Field(
+        default=15.0, description="proxies cut silent streams, often at 30 s"
+    )
     events_poll_s: PositiveFloat = Field(
         default=2.0, description="a job that another replica ended is noticed after at most this long"
     )

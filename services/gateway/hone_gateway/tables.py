@@ -38,9 +38,9 @@ class JobRow(GatewayTable, table=True):
     tenant: str
     state: str = JobState.QUEUED
     attempt: int = 0
-    progress: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))  # type: ignore[call-overload]
-    result: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))  # type: ignore[call-overload]
-    error: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))  # type: ignore[call-overload]
+    progress: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))
+    result: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))
+    error: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))
     # The message whose dead letter this job sends again: a letter is sent again once.
     retry_of: str | None = Field(default=None, unique=True)
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)

@@ -80,7 +80,7 @@ async def until(look: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool]
 async def running(chosen: GatewaySettings) -> AsyncIterator[Gateway]:
     service, stop = create(chosen), asyncio.Event()
     listener = listen("127.0.0.1", 0)
-    url = "http://127.0.0.1:{}".format(listener.getsockname()[1])
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     task = asyncio.create_task(run(service, stop, listener))
     headers = {"Authorization": f"Bearer {KEY}"}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as http:

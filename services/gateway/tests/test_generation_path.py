@@ -1,7 +1,6 @@
 """From POST to the artifact: nothing lost, nothing twice."""
 
-import pytest
-from playing import KEY, Gateway, generated, next_command, publish, running, settings
+from playing import generated, next_command, publish, running, settings
 
 
 async def test_a_request_becomes_a_command_and_its_answer_an_artifact(nats_server, database_url):

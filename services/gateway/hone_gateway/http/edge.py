@@ -19,6 +19,7 @@ class Edge:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
+    # The edge of the process: whatever went wrong, the caller gets an answer and the log the cause.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -34,7 +35,7 @@ class Edge:
 
         try:
             await self._app(scope, receive, watched)
-        except Exception as error:  # noqa: BLE001 (the edge of the process: a caller gets an answer, the log the cause)
+        except Exception as error:
             if status:  # the answer had begun: the connection is cut, so that nobody takes it for a whole one
                 raise
             response = problem_of(error, scope) or _unexpected(error, scope)
@@ -56,4 +57,4 @@ def _unexpected(error: Exception, scope: Scope) -> Response:
     error_id = new_id("err")
     log.error("a request failed unexpectedly", error_id=error_id, path=scope["path"], exc_info=error)
     detail = f"The gateway's log has the cause under {error_id}. Nothing was changed; it may be worth a second try."
-    return problem(500, "internal", "An unexpected error", detail, scope["path"], error_id=error_id)
+    return problem(500, "internal", "An unexpected error", detail, path=scope["path"], error_id=error_id)

@@ -71,7 +71,7 @@ def _row(asked: IdempotencyRow) -> tuple[Any, Any]:
 
 async def _keep(session: AsyncSession, asked: IdempotencyRow, answer: Answer) -> None:
     values = {"status": answer.status, "location": answer.location, "body": answer.body}
-    await session.execute(update(IdempotencyRow).where(*_row(asked)).values(values))
+    await session.exec(update(IdempotencyRow).where(*_row(asked)).values(values))
 
 
 async def _kept(session: AsyncSession, asked: IdempotencyRow) -> Answer:
@@ -90,4 +90,4 @@ def _fingerprint(request: Request, body: bytes) -> str:
 
 async def purge(database: Database, keep: timedelta) -> None:
     async with database.write() as session:
-        await session.execute(delete(IdempotencyRow).where(col(IdempotencyRow.created_at) < utc_now() - keep))
+        await session.exec(delete(IdempotencyRow).where(col(IdempotencyRow.created_at) < utc_now() - keep))

@@ -13,7 +13,14 @@ from hone_gateway.errors import GatewayError
 
 
 def problem(
-    status: int, code: str, title: str, detail: str, path: str, headers: dict[str, str] | None = None, **fields: object
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    path: str,
+    headers: dict[str, str] | None = None,
+    **fields: object,
 ) -> Response:
     document = {
         "type": f"urn:hone:problem:{code}",
@@ -33,7 +40,9 @@ def problem_of(error: Exception, scope: Scope) -> Response | None:
     """The answer to a failure that we know; None for a bug."""
     path: str = scope["path"]
     if isinstance(error, GatewayError):
-        return problem(error.status, error.code, error.title, error.detail, path, error.headers, **error.fields)
+        return problem(
+            error.status, error.code, error.title, error.detail, path=path, headers=error.headers, **error.fields
+        )
     if isinstance(error, HandlingError):
         return _remote(error.body(), path)
     if isinstance(error, RemoteError):
@@ -44,9 +53,11 @@ def problem_of(error: Exception, scope: Scope) -> Response | None:
 def plain_problem(status: int, detail: str, path: str, headers: dict[str, str] | None = None) -> Response:
     """For what the framework refuses by itself: unknown paths, wrong methods."""
     found = HTTPStatus(status)
-    return problem(status, found.phrase.lower().replace(" ", "_"), found.phrase, detail, path, headers)
+    return problem(
+        status, found.phrase.lower().replace(" ", "_"), found.phrase, detail, path=path, headers=headers
+    )
 
 
 def _remote(body: ErrorBody, path: str) -> Response:
     headers = {"Retry-After": "1"} if body.status == 503 else None
-    return problem(body.status, body.code, body.title, body.detail, path, headers)
+    return problem(body.status, body.code, body.title, body.detail, path=path, headers=headers)

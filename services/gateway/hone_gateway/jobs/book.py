@@ -77,7 +77,7 @@ class JobBook:
             .returning(JobRow)
             .execution_options(populate_existing=True)
         )
-        row = (await session.execute(statement)).scalar_one_or_none()
+        row = (await session.exec(statement)).scalar_one_or_none()
         if row is not None:
             kind = row.kind
             _after_commit(session, lambda: metrics.JOBS.labels(kind, state.value).inc())
@@ -104,7 +104,9 @@ async def record_progress(session: AsyncSession, told: Sequence[JobProgressed]) 
     """Write where jobs stand, one message a job. An ended job stays as it is, and so does a later attempt's word."""
     statement = (
         update(JobRow)
-        .where(col(JobRow.id) == bindparam("job"), _NOT_ENDED, col(JobRow.attempt) <= bindparam("attempt_told"))
+        .where(
+            col(JobRow.id) == bindparam("job"), _NOT_ENDED, col(JobRow.attempt) <= bindparam("attempt_told")
+        )
         .values(
             state=JobState.RUNNING.value,
             attempt=bindparam("attempt_told"),

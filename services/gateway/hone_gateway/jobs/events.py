@@ -84,7 +84,11 @@ def shown(row: JobRow, feed: Feed | None) -> dict[str, Any]:
     document = book.document(row)
     last = feed.last if feed is not None else None
     if last is not None and not JobState(row.state).ended and last.attempt >= row.attempt:
-        document |= {"state": JobState.RUNNING.value, "attempt": last.attempt, "progress": book.progress_of(last)}
+        document |= {
+            "state": JobState.RUNNING.value,
+            "attempt": last.attempt,
+            "progress": book.progress_of(last),
+        }
     return document
 
 

@@ -128,4 +128,7 @@ def _size(told: JobProgressed) -> int:
 
 
 def _continues(before: JobProgressed, told: JobProgressed) -> bool:
-    return before.kind == told.kind == "token" and (before.attempt, before.stage) == (told.attempt, told.stage)
+    return before.kind == told.kind == "token" and (before.attempt, before.stage) == (
+        told.attempt,
+        told.stage,
+    )

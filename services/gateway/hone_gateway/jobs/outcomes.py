@@ -85,4 +85,8 @@ def _artifact_row(event: ArtifactGenerated, job: JobRow) -> ArtifactRow:
 
 
 def _late(event: Message) -> None:
-    log.info("a result for a job that has ended, or is not known", job_id=event.correlation_id, subject=event.subject)
+    log.info(
+        "a result for a job that has ended, or is not known",
+        job_id=event.correlation_id,
+        subject=event.subject,
+    )
