@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import DateTime, Index, LargeBinary, MetaData, text
+from sqlalchemy import BigInteger, DateTime, Index, Integer, LargeBinary, MetaData, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import JSON, TypeDecorator
 from sqlmodel import Field, SQLModel
@@ -22,6 +22,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+BIG_ID = BigInteger().with_variant(Integer, "sqlite")
+"""A number the database gives out, for a primary key. SQLite counts up only in columns of type INTEGER."""
 
 
 def utc_now() -> datetime:
@@ -46,7 +50,11 @@ class OutboxRow(ChassisTable, table=True):
         Index("outbox_created_at", "created_at"),
     )
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = Field(
+        default=None,
+        primary_key=True,
+        sa_type=BigInteger().with_variant(Integer, "sqlite"),
+    )
     message_id: str = Field(unique=True)
     subject: str
     body: bytes = Field(sa_type=LargeBinary)

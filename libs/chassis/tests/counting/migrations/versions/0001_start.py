@@ -10,4 +10,6 @@ down_revision = None
 
 def upgrade() -> None:
     create_outbox_and_inbox(op)
-    op.create_table("counted", sa.Column("id", sa.Integer, primary_key=True), sa.Column("job", sa.String))
+    op.create_table(
+        "counted", sa.Column("id", sa.Integer, primary_key=True), sa.Column("job", sa.String, nullable=False)
+    )
