@@ -63,6 +63,10 @@ STOP_WORDS = frozenset(
     """.split()  # noqa: SIM905 - a list of 200 quoted words is not readable
 )
 
+# The function words that do stand inside names: date of birth, time to live, cost per unit, check in date. Any
+# other one parts two names: "member has a date" and "name and email" are none.
+JOINING_WORDS = frozenset("of for to in per up out off down no".split())  # noqa: SIM905 - as above
+
 
 class FactsError(ValueError):
     """The text or the value is not a list of facts; `reason` says which part is not and why."""
@@ -170,15 +174,20 @@ def normalise(text: str) -> str:
 
 def is_name(text: str) -> bool:
     """Whether `text` may name an entity or an attribute: 1 to 4 normalised words, none of them
-    punctuation, not beginning or ending in a stop word, not beginning in a number."""
+    punctuation, not beginning or ending in a stop word, not beginning in a number; see JOINING_WORDS."""
     words = text.split(" ")
     if not 1 <= len(words) <= MAX_NAME_WORDS or normalise(text) != text:
         return False
-    return may_begin(words[0]) and may_end(words[-1]) and all(map(is_word, words))
+    return may_begin(words[0]) and may_end(words[-1]) and all(map(may_stand_inside, words))
+
+
+def may_stand_inside(word: str) -> bool:
+    """Whether a normalised word may stand within a name."""
+    return is_word(word) and (word not in STOP_WORDS or word in JOINING_WORDS)
 
 
 def is_word(word: str) -> bool:
-    """Whether a normalised word may stand anywhere in a name."""
+    """Whether a normalised word is one, and no punctuation, no `'s`, no endless string."""
     return len(word) <= MAX_NAME_WORD_CHARS and word[:1].isalnum() and word[-1:] != "'"
 
 

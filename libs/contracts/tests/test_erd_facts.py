@@ -137,6 +137,8 @@ def test_names_are_up_to_four_words(name: str) -> None:
         "3 members",
         "a, b",
         "member 's card",
+        "member has a card",
+        "name and email",
         "x" * 100,
         "Member",
         "a  b",
