@@ -25,7 +25,8 @@ _MAX_WEIGHT = 3  # a word that stands everywhere is an entity, but not the whole
 _SIGNAL = re.compile(
     r"\b(?:has|have|having|belongs?|contains?|consists?|includes?|including|comprises?|holds?|with|identified|unique"
     r"|stores?|stored|records?|recorded|keeps?|kept|tracks?|tracked|each|every|many|several|multiple|one or more"
-    r"|exactly one|at least one|at most|assigned|linked|associated|related|consisting|owns?|owned|made up|registered)\b"
+    r"|exactly one|at least one|at most|assigned|linked|associated|related|consisting|owns?|owned|made up"
+    r"|registered)\b"
 )
 # Words of sentences about data that name nothing in them.
 _COMMON = frozenset(

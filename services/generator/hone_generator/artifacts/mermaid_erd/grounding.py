@@ -6,12 +6,13 @@ that such a provider can follow (`facts_of_schema_answer` reads it).
 """
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from hone_contracts import erd_facts
 from hone_contracts.erd_facts import Attributes, Entities, Fact, Facts, FactsError, Keys, Relation
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hone_generator.providers.base import Gbnf, JsonSchema
 
 # A weak model that repeats itself is closed by the grammar instead of running into the token limit. Real
 # sentences stay far below; expanding a bound costs llama.cpp one small rule each.
@@ -22,23 +23,6 @@ MAX_ATTRIBUTES = 16
 MAX_NAMES = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Grammar:
-    """A GBNF grammar that the whole answer must match."""
-
-    gbnf: str
-
-
-@dataclass(frozen=True, slots=True)
-class JsonSchema:
-    """A JSON schema that the answer, one JSON document, must match."""
-
-    schema: dict[str, Any]
-
-
-Constraint = Grammar | JsonSchema
-
-
 def name_spans(*lines: str) -> tuple[str, ...]:
     """All names that normalised lines hold, in their order, at most `MAX_NAMES`. No span crosses punctuation."""
     found: dict[str, None] = {}
@@ -46,18 +30,18 @@ def name_spans(*lines: str) -> tuple[str, ...]:
         words = line.split()
         for begin in range(len(words)):
             for end in range(begin + 1, min(begin + erd_facts.MAX_NAME_WORDS, len(words)) + 1):
-                if not erd_facts.is_word(words[end - 1]):
+                if not erd_facts.may_stand_inside(words[end - 1]):
                     break
                 if erd_facts.may_begin(words[begin]) and erd_facts.may_end(words[end - 1]):
                     found[" ".join(words[begin:end])] = None
     return tuple(found)[:MAX_NAMES]
 
 
-def grammar_for(subject: str, passage: str) -> Grammar:
+def grammar_for(subject: str, passage: str) -> Gbnf:
     """The grammar of `erd_facts` answers about a normalised passage; only `[]` where it holds no name."""
     names = name_spans(subject, passage)
     if not names:
-        return Grammar('root ::= "[]"\n')
+        return Gbnf('root ::= "[]"\n')
     rules = {
         "root": f'"[" (fact ("," fact){{0,{MAX_FACTS - 1}}})? "]"',
         "fact": "entities | attributes | keys | relation",
@@ -70,7 +54,7 @@ def grammar_for(subject: str, passage: str) -> Grammar:
         "cardinality": _one_of(erd_facts.CARDINALITIES),
         "name": rf'"\"" ({_alternatives(names)}) "\""',
     }
-    return Grammar("".join(f"{name} ::= {body}\n" for name, body in rules.items()))
+    return Gbnf("".join(f"{name} ::= {body}\n" for name, body in rules.items()))
 
 
 def _members(letter: str, value: str) -> str:
@@ -109,7 +93,10 @@ def _rest(node: dict[str, Any]) -> str:
 
 
 def literal(text: str) -> str:
-    """A GBNF string literal that matches exactly `text`, whatever is in it."""
+    """A GBNF string literal that matches exactly `text`, whatever is in it but NUL: that ends a rule inside
+    llama.cpp, and no normalised word has one."""
+    if "\0" in text:
+        raise ValueError(f"{text!r} holds NUL, which no GBNF literal can")
     return '"' + "".join(_escaped(char) for char in text) + '"'
 
 

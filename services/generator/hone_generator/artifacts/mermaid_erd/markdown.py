@@ -8,7 +8,7 @@ from typing import Literal
 Kind = Literal["heading", "paragraph", "item", "row"]
 
 _FENCE = re.compile(r"\s*(```+|~~~+)")
-_HEADING = re.compile(r"\s{0,3}#{1,6}\s+(?P<text>.*?)\s*#*\s*$")
+_HEADING = re.compile(r"\s{0,3}#{1,6}\s+(?P<text>\S.*)$")
 _BOLD_HEADING = re.compile(r"\s*(?:\*\*|__)(?P<text>[^*_]{1,60}?):?(?:\*\*|__):?\s*$")
 _UNDERLINE = re.compile(r"\s{0,3}(=+|-{2,})\s*$")
 _RULE = re.compile(r"\s*([-*_=])(\s*\1){2,}\s*$")
@@ -61,7 +61,7 @@ def _block_of(line: str, start: int, end: int, indents: list[int]) -> Block | No
         return None
     if heading := _HEADING.match(line) or _BOLD_HEADING.match(line):
         return Block("heading", start + heading.start("text"), start + heading.end("text"))
-    if _ROW.match(line) or _ROW_RULE.match(line):
+    if _ROW.match(line) or _ROW_RULE.match(line.strip()):
         return Block("row", start, end, depth=1)
     if item := _ITEM.match(line):
         indent = len(item["indent"].expandtabs(4))
@@ -101,7 +101,7 @@ def _without_table_heads(text: str, found: list[Block]) -> list[Block]:
     """A row followed by a |---| row names columns, not facts."""
     kept: list[Block] = []
     for block in found:
-        if block.kind == "row" and _ROW_RULE.match(text[block.start : block.end]):
+        if block.kind == "row" and _ROW_RULE.match(text[block.start : block.end].strip()):
             if kept and kept[-1].kind == "row":
                 kept.pop()
         else:

@@ -13,7 +13,10 @@ from hone_generator.artifacts.mermaid_erd.ir import KEY_ORDER, Attribute, Diagra
 
 _NAME = r'(?:"[^"]*"|[^\s"{}\[\]:|]+?)'
 _ALIAS = r'(?:\s*\[\s*(?P<alias>"[^"]*"|[^\]]*)\s*\])?'
-_ENTITY = re.compile(rf"(?P<name>{_NAME}){_ALIAS}(?:\s*:::\s*[\w,-]+)?\s*(?P<open>\{{)?\s*(?P<close>\}})?")
+_ENTITY = re.compile(
+    rf"(?P<name>{_NAME}){_ALIAS}(?:\s*:::\s*[\w,-]+)?"
+    r"\s*(?:(?P<open>\{)\s*(?P<inline>[^{}]*?)\s*(?P<close>\})?)?"
+)
 _LEFT, _RIGHT = r"\|\||\|o|o\||\}o|\}\||0\+|1\+", r"\|\||o\||\|o|o\{|\|\{|0\+|1\+"
 _RELATION = re.compile(
     rf"(?P<from>{_NAME})\s*(?P<left>{_LEFT})\s*(?:--|\.\.|\.-|-\.)\s*(?P<right>{_RIGHT})\s*(?P<to>{_NAME})"
@@ -69,6 +72,8 @@ class _Reader:
             name = self._seen(number, entity["name"])
             self.declared.add(name)
             self.open = name if entity["open"] and not entity["close"] else None
+            if entity["inline"]:
+                self._attribute(number, name, entity["inline"])
         else:
             self.problems.append(Problem(number, f"{text[:80]!r} is neither an entity nor a relationship"))
 
@@ -120,12 +125,16 @@ def _is_many(mark: str) -> bool:
 def parse(text: str) -> ParsedDiagram:
     """Read Mermaid ER text. Never raises: what is not understood is among the problems."""
     reader = _Reader()
-    lines = _statements(text)
-    if not any(line.split() and line.split()[0] == "erDiagram" for _, line in lines):
-        reader.problems.append(Problem(1, "there is no erDiagram line: begin the diagram with erDiagram"))
-    for number, line in lines:
-        if rest := line.removeprefix("erDiagram").strip():
-            reader.line(number, rest)
+    begun = False
+    for number, statement in _statements(text):
+        line = statement
+        first, _, rest = line.partition(" ")
+        if not begun and first == "erDiagram":
+            begun, line = True, rest
+        if line:
+            reader.line(number, line)
+    if not begun:
+        reader.problems.insert(0, Problem(1, "there is no erDiagram line: begin the diagram with erDiagram"))
     if reader.open is not None:
         reader.problems.append(Problem(len(text.splitlines()), f"the block of {reader.open!r} is not closed"))
     diagram = Diagram(
@@ -137,7 +146,7 @@ def parse(text: str) -> ParsedDiagram:
 
 def _statements(text: str) -> list[tuple[int, str]]:
     """Lines with their numbers, without front matter, fences, comments and blank ones."""
-    lines = [line.strip() for line in re.split(r"\r?\n", text)]
+    lines = [" ".join(line.split()) for line in text.split("\n")]
     start = 0
     if lines and lines[0] == "---" and "---" in lines[1:]:
         start = lines.index("---", 1) + 1

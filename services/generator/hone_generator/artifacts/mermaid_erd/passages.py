@@ -13,6 +13,7 @@ from hone_generator.artifacts.mermaid_erd.markdown import Block, blocks
 
 MAX_PASSAGE_WORDS = 60  # the starter's context is a few hundred tokens; the longest legible sentences fit
 MAX_PASSAGE_CHARS = 600
+_MAX_HEADING_CHARS = 200
 
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|vs|cf|approx|incl|excl|resp|no|nos|nr|fig|sec|ch|art|max|min|dr|mr|mrs|ms|prof|st|inc"
@@ -20,7 +21,7 @@ _ABBREVIATION = re.compile(
     r"|\b[a-z](?:\.[a-z])*)\.$",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]*_]*(?=\s)|[。！？]+|;(?=\s)")
+_SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]*_]*+(?=\s)|[。！？]+|;(?=\s)")
 _MARKUP = (
     (re.compile(r"!?\[([^\]]*)\]\([^)]*\)"), r"\1"),
     (re.compile(r"(\*\*|__|~~|`+)(?=\S)(.+?)(?<=\S)\1"), r"\2"),
@@ -81,7 +82,7 @@ def split_passages(text: str) -> list[Passage]:
 def heading_subject(heading: str) -> str:
     """What a heading is about, as words of the model: "## 2.1 Loans" gives "loans"; "" where that is no name
     or only names a part of the document."""
-    subject = normalise(plain(_NUMBERING.sub("", heading)).strip(" :.-"))
+    subject = normalise(plain(_NUMBERING.sub("", heading[:_MAX_HEADING_CHARS])).strip(" :.-#"))
     return subject if is_name(subject) and not all(word in _GENERAL for word in subject.split()) else ""
 
 
@@ -111,7 +112,7 @@ def _ends_sentence(text: str, start: int, match: re.Match[str], end: int) -> boo
     """A dot after an abbreviation or before a lower-case word ends nothing."""
     if not match[0].startswith("."):
         return True
-    following = text[match.end() : end].lstrip()[:1]
+    following = text[match.end() : min(end, match.end() + 80)].lstrip()[:1]
     before = text[max(start, match.start() - 12) : match.start() + 1]
     return not following.islower() and not (
         _ABBREVIATION.search(before) and not _is_last_word(before, following)

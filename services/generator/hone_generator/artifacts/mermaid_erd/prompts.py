@@ -1,18 +1,13 @@
 """What models are asked. Requirements are data: they stand between marks that they cannot contain, and the
 system prompt says that nothing in them is an instruction."""
 
-from typing import TypedDict
+import re
 
 from hone_contracts.erd_facts import ATTRIBUTE_TYPES, passage_prompt
 
+from hone_generator.providers.base import ChatMessage, Role
+
 PROMPT_VERSION = "mermaid_erd/1"  # stored with each attempt; raise it with every change of the texts below
-
-
-class Message(TypedDict):
-    """One turn of a chat."""
-
-    role: str
-    content: str
 
 
 _MARK = "REQUIREMENTS"
@@ -41,31 +36,30 @@ subject is what "it", "they" or a bare list item speak of; it may be empty.
 Names are words of the passage or of the subject, verbatim in lower case."""
 
 
-def whole_messages(requirements: str) -> list[Message]:
+def whole_messages(requirements: str) -> list[ChatMessage]:
     """The prompt for a model that reads the whole text."""
     return [
-        {"role": "system", "content": _WHOLE},
-        {"role": "user", "content": delimited(requirements)},
+        ChatMessage(Role.SYSTEM, _WHOLE),
+        ChatMessage(Role.USER, delimited(requirements)),
     ]
 
 
-def passage_messages(subject: str, passage: str) -> list[Message]:
+def passage_messages(subject: str, passage: str) -> list[ChatMessage]:
     """The prompt for a general model that reads one normalised passage."""
     return [
-        {"role": "system", "content": _PASSAGE},
-        {"role": "user", "content": f"subject: {subject}\n{delimited(passage)}"},
+        ChatMessage(Role.SYSTEM, _PASSAGE),
+        ChatMessage(Role.USER, f"subject: {subject}\n{delimited(passage)}"),
     ]
 
 
-def starter_messages(subject: str, passage: str) -> list[Message]:
+def starter_messages(subject: str, passage: str) -> list[ChatMessage]:
     """The prompt that the starter model was taught: nothing but subject and passage, both normalised."""
-    return [{"role": "user", "content": passage_prompt(subject, passage)}]
+    return [ChatMessage(Role.USER, passage_prompt(subject, passage))]
 
 
 def delimited(text: str) -> str:
     """The text between marks. The mark is made longer until the text does not contain it, so that no text
     can pretend to have ended."""
-    mark = _MARK
-    while mark in text:
-        mark += "_"
+    longest = max((len(tail) for tail in re.findall(rf"{_MARK}(_*)", text)), default=-1)
+    mark = _MARK + "_" * (longest + 1)
     return f"<<<{mark}\n{text}\n{mark}>>>"
