@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
@@ -13,7 +14,7 @@ from hone_hub.convert import Quant, convert
 from hub_parts.engine import Engine
 from hub_parts.models import TEXT, Library, TinyModel
 from numpy.typing import NDArray
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 LLAMA3_ROPE = {
     "rope_type": "llama3",
@@ -56,9 +57,10 @@ def converted(library: Library, model: TinyModel, quant: Quant, folder: Path) ->
     return out
 
 
-def original(folder: Path) -> PreTrainedModel:
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    return model
+def original(folder: Path, **source: str) -> Any:
+    """Any, because transformers' models are not typed as callable."""
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **source)
+    return model.eval()
 
 
 def prompts(folder: Path) -> list[list[int]]:
@@ -67,14 +69,18 @@ def prompts(folder: Path) -> list[list[int]]:
     return [ids[:1], ids[5:12], ids[:60], ids[20:220]]
 
 
-def logits(model: PreTrainedModel, ids: list[int]) -> NDArray[np.float32]:
+def logits(model: Any, ids: list[int]) -> NDArray[np.float32]:
     with torch.no_grad():
-        return model(torch.tensor([ids])).logits[0].float().numpy()  # [tokens, vocabulary]
+        found: NDArray[np.float32] = (
+            model(torch.tensor([ids])).logits[0].float().numpy()
+        )  # [tokens, vocabulary]
+    return found
 
 
 def log_softmax(row: NDArray[np.float32]) -> NDArray[np.float64]:
     exact = row.astype(np.float64) - row.max()
-    return exact - np.log(np.exp(exact).sum())
+    normalised: NDArray[np.float64] = exact - np.log(np.exp(exact).sum())
+    return normalised
 
 
 def test_logits_of_an_f32_file_equal_transformers(library: Library, tmp_path: Path, shape: TinyModel) -> None:
@@ -93,7 +99,7 @@ def test_transformers_reads_the_file_back_with_the_same_logits(
 ) -> None:
     folder = library.folder(SHAPES[name])
     out = converted(library, SHAPES[name], Quant.F32, tmp_path)
-    back = AutoModelForCausalLM.from_pretrained(out.parent, gguf_file=out.name, dtype=torch.float32).eval()
+    back = original(out.parent, gguf_file=out.name)
     for ids in prompts(folder):
         np.testing.assert_allclose(logits(back, ids), logits(original(folder), ids), atol=1e-5)
 
@@ -155,8 +161,14 @@ def test_rows_that_no_q8_0_block_fits_stay_f16(library: Library, tmp_path: Path)
 def test_bf16_weights_stay_bit_for_bit(library: Library, tmp_path: Path) -> None:
     shape = SHAPES["bf16 in shards"]
     embedding = tensors(converted(library, shape, Quant.BF16, tmp_path))["token_embd.weight"].data
-    weights = AutoModelForCausalLM.from_pretrained(library.folder(shape), dtype=torch.bfloat16)
-    expected = weights.get_input_embeddings().weight.detach().view(torch.int16).numpy()
+    expected = (
+        original(library.folder(shape))
+        .to(torch.bfloat16)
+        .get_input_embeddings()
+        .weight.detach()
+        .view(torch.int16)
+        .numpy()
+    )
     np.testing.assert_array_equal(embedding.view(np.int16).reshape(expected.shape), expected)
 
 

@@ -188,7 +188,7 @@ HEADER_BYTES = read_bytes(VALID).data_offset  # beyond it lies tensor data, whic
 positions = st.integers(0, HEADER_BYTES)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(edits=st.lists(st.tuples(positions, st.integers(0, 255)), min_size=1, max_size=6))
 def test_changed_bytes_give_our_errors_only(edits: list[tuple[int, int]]) -> None:
     raw = bytearray(VALID)
@@ -208,13 +208,13 @@ AWKWARD = [
 ]
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(position=positions, number=st.sampled_from(AWKWARD))
 def test_awkward_numbers_anywhere_give_our_errors_only(position: int, number: int) -> None:
     accepted_or_refused(VALID[:position] + struct.pack("<Q", number) + VALID[position + 8 :])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(start=positions, length=st.integers(1, 300), to=positions, inserted=st.binary(max_size=24))
 def test_moved_lost_and_inserted_bytes_give_our_errors_only(
     start: int, length: int, to: int, inserted: bytes
@@ -251,7 +251,7 @@ tensor_entries = st.builds(
 )
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     header=st.builds(
         h.Header,

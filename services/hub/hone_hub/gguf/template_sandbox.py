@@ -17,7 +17,7 @@ from jinja2.nodes import Node
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-_CPU_SECONDS = 3
+_CPU_SECONDS = 2
 _MEMORY_BYTES = 512 << 20
 _OUTPUT_CHARACTERS = 20_000
 

@@ -35,6 +35,7 @@ _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
     r"%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+_FAST: Any = PreTrainedTokenizerFast  # its constructor has no types
 
 
 def _split(digits: str) -> pre_tokenizers.PreTokenizer:
@@ -132,7 +133,7 @@ def make_tokenizer(pre: str, add_bos: bool = False) -> PreTrainedTokenizerFast:
         tokenizer.post_processor = processors.TemplateProcessing(
             single="<|begin|> $A", pair="<|begin|> $A $B", special_tokens=[("<|begin|>", 0)]
         )
-    fast = PreTrainedTokenizerFast(
+    fast: PreTrainedTokenizerFast = _FAST(
         tokenizer_object=tokenizer, bos_token="<|begin|>", eos_token="<|im_end|>", pad_token="<|pad|>"
     )
     fast.chat_template = TEMPLATE
