@@ -1,7 +1,7 @@
 """How a process of Hone is forked, and what it does before its own work begins.
 
-Every child leads a process group of its own: Ctrl-C in the terminal reaches the supervisor alone, which stops things in
-order, and whatever a service started itself (node, a training run) can be ended with it.
+Every child leads a process group of its own: Ctrl-C in the terminal reaches the supervisor alone, which stops
+things in order, and whatever a service started itself (node, a training run) can be ended with it.
 """
 
 from __future__ import annotations
@@ -53,9 +53,7 @@ def fork(
         code = body()
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
-    except (
-        BaseException
-    ):  # the edge of a process: what is not caught here would run on as a second supervisor
+    except BaseException:  # noqa: BLE001 - a process's edge: uncaught, it would run on as a second supervisor
         traceback.print_exc()
     finally:
         with suppress(OSError, ValueError):
@@ -87,7 +85,7 @@ def run_service(
 
 def run_program(arguments: list[str], environment: Mapping[str, str]) -> Callable[[], int]:
     def body() -> int:
-        os.execve(arguments[0], arguments, {**os.environ, **environment})
+        os.execve(arguments[0], arguments, {**os.environ, **environment})  # noqa: S606 - no shell is meant
 
     return body
 

@@ -1,8 +1,9 @@
 """A small process that outlives a killed supervisor just long enough to end everything it had started.
 
-The supervisor tells it over a pipe which process groups live (`+pid`, `-pid`). When the pipe ends, the guard kills what is
-left: services, NATS, and what services started themselves, which no parent-death signal reaches. It holds the data
-folder's lock meanwhile, so the next `hone up` waits until the ports and the store are free. It needs no prctl.
+The supervisor tells it over a pipe which process groups live (`+pid`, `-pid`). When the pipe ends, the guard kills
+what is left: services, NATS, and what services started themselves, which no parent-death signal reaches. It holds
+the data folder's lock meanwhile, so the next `hone up` waits until the ports and the store are free. It needs no
+prctl.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def config_text(store: Path, password: str, version: tuple[int, int]) -> str:
 
 
 def stop_stale(pid: int, config_file: Path) -> bool:
-    """End a nats-server that a killed launcher left behind (where neither prctl nor the guard could); True if there was one.
+    """End a nats-server that a killed launcher left behind, where neither prctl nor the guard could; True if one was.
 
     Pids are reused, so only a process whose command line names our configuration file is touched.
     """

@@ -11,8 +11,8 @@ class Probe:
     """One `GET /health/ready`. Wait until `sock` is readable, then call `read`."""
 
     def __init__(self, port: int) -> None:
-        # The port is bound before the service exists, so this connects at once and the answer comes as soon as the service
-        # accepts: no polling while it starts.
+        # The port is bound before the service exists, so this connects at once and the answer comes as soon as the
+        # service accepts: no polling while it starts.
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=1)
         self.sock.sendall(_REQUEST)
         self.sock.setblocking(False)

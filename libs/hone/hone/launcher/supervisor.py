@@ -60,7 +60,7 @@ class Supervisor:
         """Until each is up (services: 200 from /health/ready); raises `DidNotStart` or `StoppedWhileStarting`."""
         deadline = time.monotonic() + self._plan.ready_timeout_s
         while late := [unit for unit in units if not unit.ready]:
-            self._turn(deadline)
+            self._turn(time.monotonic() + _ASK_AGAIN_S)
             if self._stopping:
                 raise StoppedWhileStarting
             if time.monotonic() > deadline:
@@ -77,6 +77,7 @@ class Supervisor:
     def stop_all(self) -> None:
         """The gateway first, so that nothing new comes in; NATS last, so that the others can say goodbye."""
         self._stopping = True
+        self._report("stopping")
         services = [unit for unit in self.units if unit.sock]
         for unit in self.units:
             unit.restart_at = None
@@ -179,10 +180,10 @@ class Supervisor:
         elif not unit.sock:
             raise NatsLost(unit.log)
         else:
-            crashes = self._plan.restarts.crashes
+            policy = self._plan.restarts
             self._report(
-                f"{unit.name} {how}, crash {crashes} in {self._plan.restarts.window_s:g} s, and stays down; the others keep on. "
-                f"See {unit.log}, then `hone down` and `hone up`"
+                f"{unit.name} {how}, crash {policy.crashes} in {policy.window_s:g} s, and stays down; the others "
+                f"keep on. See {unit.log}, then `hone down` and `hone up`"
             )
         self._on_change()
 

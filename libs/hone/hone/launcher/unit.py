@@ -18,8 +18,8 @@ class Unit:
     start: Callable[[], int]  # forks, returns the pid
     crashes: CrashHistory
     port: int = 0
-    # A service's listening socket; NATS has none. The supervisor keeps it, so the port survives a restart and connections
-    # queue in the meantime.
+    # A service's listening socket; NATS has none. The supervisor keeps it, so the port survives a restart and
+    # connections queue in the meantime.
     sock: socket.socket | None = None
     # How to see that a process without a socket of ours is up; services are asked over HTTP.
     is_up: Callable[[], bool] | None = None

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Protocol
 
 from hone import __version__
@@ -69,6 +66,7 @@ class _Run:
 
     def go(self, echo_warnings: bool) -> None:
         supervisor = self._supervisor
+        keep_house = self._housekeeping(echo_warnings)
         try:
             supervisor.start(self._nats)
             self._write_state()
@@ -78,7 +76,7 @@ class _Run:
                 supervisor.start(unit)
             supervisor.wait_until_ready(self._services)
             self._audience.ready(self._state)
-            supervisor.run(self._housekeeping(echo_warnings))
+            supervisor.run(keep_house)
         finally:
             supervisor.stop_all()
             self._data.state_file.unlink(missing_ok=True)
@@ -116,13 +114,11 @@ class _Run:
 
     def _environment(self) -> dict[str, str]:
         """What a service learns beyond the environment of `hone up` itself."""
-        urls = {unit.name: f"http://127.0.0.1:{unit.port}" for unit in self._services}
         return {
             "HONE_NATS_URL": self._server.url,
             "HONE_DATA_DIR": str(self._data.root),
             "HONE_ADMIN_KEY": self._data.admin_key(),
             "HONE_STARTER_DIR": str(self._plan.starter_dir),
-            "HONE_SERVICE_URLS": json.dumps(urls),
             # Shorter than the launcher's own patience, so that services end by themselves.
             "HONE_GRACEFUL_TIMEOUT_S": os.environ.get("HONE_GRACEFUL_TIMEOUT_S", "5"),
         }
@@ -141,15 +137,12 @@ class _Run:
         )
 
     def _write_state(self) -> None:
-        self._state.nats = {"pid": self._nats.pid, "port": self._nats_port(), "url": self._server.url}
+        self._state.nats = {"pid": self._nats.pid, "port": self._server.port, "url": self._server.url}
         self._state.services = {
             unit.name: {"pid": unit.pid, "port": unit.port, "state": unit.state, "restarts": unit.restarts}
             for unit in self._services
         }
         self._data.write_state(self._state)
-
-    def _nats_port(self) -> int:
-        return self._server.port or 0
 
     def _report(self, line: str) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,1 @@
+"""One module a group of commands; `hone.cli.main` loads the one that is asked for."""
