@@ -1,5 +1,6 @@
 """Messages that could not be handled: kept with the reason, readable, and able to be sent again."""
 
+import json
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ log = get_logger(__name__)
 REASON_HEADER = "Hone-Reason"
 CONSUMER_HEADER = "Hone-Consumer"
 _TIMEOUT_S = 5.0
+_LOOK_AT_MOST = 1000
 
 
 class DeadLetter(BaseModel):
@@ -26,6 +28,7 @@ class DeadLetter(BaseModel):
     subject: str
     reason: ErrorBody
     job_id: str | None
+    tenant: str | None  # None when the body is no message
     body: str
 
 
@@ -85,14 +88,18 @@ class Cemetery:
 
     jetstream: JetStreamContext
 
-    async def newest(self, limit: int) -> list[DeadLetter]:
+    async def newest(self, limit: int, tenant: str | None = None) -> list[DeadLetter]:
+        """The newest first, ``tenant``'s alone or everyone's; looks at no more than the last thousand."""
         state = (await self.jetstream.stream_info(streams.DEAD_LETTERS.name)).state
+        oldest = max(state.first_seq, state.last_seq - _LOOK_AT_MOST, 1)
         found: list[DeadLetter] = []
-        for sequence in range(state.last_seq, max(state.first_seq, 1) - 1, -1):
+        for sequence in range(state.last_seq, oldest - 1, -1):
             if len(found) == limit:
                 break
             with suppress(nats.js.errors.NotFoundError):
-                found.append(_letter(await self.jetstream.get_msg(streams.DEAD_LETTERS.name, sequence)))
+                letter = _letter(await self.jetstream.get_msg(streams.DEAD_LETTERS.name, sequence))
+                if tenant in {None, letter.tenant}:
+                    found.append(letter)
         return found
 
     async def get(self, sequence: int) -> DeadLetter:
@@ -112,8 +119,17 @@ def _letter(message: RawStreamMsg) -> DeadLetter:
         subject=(message.subject or "").removeprefix(subjects.DEAD_PREFIX),
         reason=reason_of(headers),
         job_id=headers.get("correlation_id"),
+        tenant=_tenant(message.data or b""),
         body=(message.data or b"").decode(errors="replace"),
     )
+
+
+def _tenant(body: bytes) -> str | None:
+    try:
+        tenant = json.loads(body)["tenant"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return None
+    return tenant if isinstance(tenant, str) else None
 
 
 def reason_of(headers: dict[str, str]) -> ErrorBody:

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 from faststream.nats import JStream, NatsBroker, PullSub
 from faststream.nats.annotations import NatsMessage
-from hone_contracts import streams
+from hone_contracts import streams, subjects
 from hone_contracts.errors import Request
 from hone_contracts.messages import Command, Message
+from hone_contracts.status import AskStatus, ServiceStatus
 from hone_contracts.streams import StreamSpec
 from nats.aio.client import Client
 from nats.js import JetStreamContext
@@ -82,6 +83,7 @@ class Service:
             self._lost,
         )
         self._running: Running | None = None
+        self.answers(AskStatus, self._status, subject=subjects.rpc(name, "status"))
 
     @property
     def running(self) -> Running:
@@ -128,9 +130,11 @@ class Service:
                 documented=number == 0,
             )
 
-    def answers(self, question: type[Q], handler: Callable[[Q], Awaitable[BaseModel]]) -> None:
-        """Requests from other services, shared among replicas."""
-        subject: str = question.subject  # type: ignore[attr-defined]
+    def answers(
+        self, question: type[Q], handler: Callable[[Q], Awaitable[BaseModel]], *, subject: str | None = None
+    ) -> None:
+        """Requests from other services, shared among replicas. ``subject``: the question's own when None."""
+        subject = subject or str(question.subject)  # type: ignore[attr-defined]
         answer = rpc.answering(subject, question, handler)
 
         async def reply(raw: NatsMessage) -> bytes:
@@ -209,6 +213,9 @@ class Service:
             description=description,
             include_in_schema=documented,
         )(consume)
+
+    async def _status(self, _question: AskStatus) -> ServiceStatus:
+        return ServiceStatus(service=self.name, troubles=await self.health.troubles())
 
     def _reconnected(self) -> None:
         for tell in self.on_reconnect:

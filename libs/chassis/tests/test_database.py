@@ -51,6 +51,8 @@ async def test_migrating_again_changes_nothing(database: Database) -> None:
 
 async def test_replicas_that_start_together_migrate_once(database_url: str) -> None:
     replicas = [Database(database_url, "counter") for _ in range(3)]
+    for replica in replicas:
+        await replica.ping()
     await asyncio.gather(*(migrate(replica, counting.__name__, "0001") for replica in replicas))
     assert [await how_many(replica, Counted) for replica in replicas] == [0, 0, 0]
     for replica in replicas:

@@ -54,14 +54,18 @@ async def test_a_message_redelivered_after_the_commit_has_one_effect(
         last = a_command()
         await publish(service, last)
 
-        async def handled() -> bool:
-            return await count(service) >= 2
+        jetstream = service.running.jetstream
 
-        await until(handled)
-        info = await service.running.jetstream.stream_info("HONE_COMMANDS")
+        async def all_acknowledged() -> bool:
+            return (await jetstream.stream_info("HONE_COMMANDS")).state.messages == 0
+
+        async def announced() -> bool:
+            return (await jetstream.stream_info("HONE_EVENTS")).state.messages >= 2
+
+        await until(all_acknowledged)
+        await until(announced)
         assert await count(service) == 2
-        assert info.state.messages == 0
-        assert (await service.running.jetstream.stream_info("HONE_EVENTS")).state.messages == 2
+        assert (await jetstream.stream_info("HONE_EVENTS")).state.messages == 2
 
 
 async def test_what_the_outbox_holds_is_published_when_the_broker_comes_back(
