@@ -19,6 +19,7 @@ from nats.js.kv import KV_DEL, KV_OP, KV_PURGE, KeyValue
 from pydantic import ValidationError
 
 from hone_chassis.broker import BROKER_TROUBLE
+from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.logs import get_logger
 from hone_chassis.service import Running, Service
 
@@ -69,10 +70,10 @@ class RoutesWriter:
                 self._trouble = None
             except nats.js.errors.KeyWrongLastSequenceError:
                 continue  # another replica wrote in between: look at what it made of it
-            except BROKER_TROUBLE as error:
+            except (*BROKER_TROUBLE, DatabaseUnavailable) as error:
                 wait_s = _TRY_AGAIN_S
                 self._trouble = f"the routing table cannot be written: {error!r}"
-                log.warning("the routing table waits for the broker", error=repr(error))
+                log.warning("the routing table is not written", error=repr(error))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), wait_s)
 

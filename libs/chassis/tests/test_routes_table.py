@@ -9,6 +9,7 @@ from typing import Any
 import nats
 import nats.js.errors
 import pytest
+from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.routes_table import RoutesWatcher, RoutesWriter, RoutingTable
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.registry import Route
@@ -192,3 +193,20 @@ async def test_a_watcher_that_started_before_the_writer_finds_the_table_when_it_
             await until(lambda: watcher.resolve(ERD) == route(ERD))
             assert await watcher.trouble() is None
             assert await writer.trouble() is None
+
+
+async def test_a_database_that_is_away_for_a_moment_does_not_end_the_writer(nats_server: Any) -> None:
+    answers: list[RoutingTable | Exception] = [DatabaseUnavailable("restarting"), {ERD: route(ERD)}]
+
+    async def read() -> RoutingTable:
+        answer = answers.pop(0) if answers else {ERD: route(ERD)}
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    writer, watcher = RoutesWriter(read), RoutesWatcher()
+    async with (
+        connected(nats_server.url) as jetstream,
+        running(writer.run(jetstream), watcher.follow(jetstream)),
+    ):
+        await until(lambda: watcher.resolve(ERD) == route(ERD))

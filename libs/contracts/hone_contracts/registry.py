@@ -1,7 +1,7 @@
 """Models, versions and routes: what registry knows and tells."""
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -38,6 +38,7 @@ class ModelVersion(BaseModel):
     size_bytes: int
     aliases: tuple[str, ...] = ()
     created_at: datetime
+    provenance: dict[str, Any] = {}
 
 
 class Model(BaseModel):

@@ -1,0 +1,133 @@
+"""What the registry sees to at every start: the shipped model is registered, and the default routes are there.
+
+It is done in one transaction, one replica after the other, and finds nothing to do the second time.
+"""
+
+from hone_chassis import announce
+from hone_chassis.database import Database
+from hone_chassis.tables import utc_now
+from hone_contracts.artifacts import ArtifactType
+from hone_contracts.ids import new_id
+from hone_contracts.messages import DEFAULT_TENANT
+from hone_contracts.registry import Route, RouteChanged
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from hone_registry import audit, models, routes, starter
+from hone_registry.starter import ShippedModel
+from hone_registry.tables import CHAMPION, STARTER, AliasRow, ModelRow, RouteRow, VersionRow
+
+_ADVISORY_LOCK = 0x72656769  # any number that no other service of this database takes
+_STARTER_TYPE = ArtifactType.MERMAID_ERD
+
+
+async def bring_up_to_date(database: Database, shipped: ShippedModel | None) -> None:
+    """Register ``shipped``, write the default routes, and announce each route that this changed."""
+    async with database.write() as session:
+        if not database.is_sqlite:  # there, a write transaction is alone anyway
+            lock = text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
+            await (await session.connection()).execute(lock)
+        before = await routes.resolved(session, DEFAULT_TENANT)
+        if shipped is not None:
+            await _register(session, shipped)
+            await _default_route(session, _starter_route())
+        after = await routes.resolved(session, DEFAULT_TENANT)
+        announce(session, *(_changed(route) for key, route in after.items() if before.get(key) != route))
+
+
+async def _register(session: AsyncSession, shipped: ShippedModel) -> None:
+    model_id = await _model(session)
+    versions = await models.versions_of(session, [model_id])
+    version = next((each for each in versions if each.sha256 == shipped.sha256), None)
+    if version is None:
+        number = max((each.version for each in versions), default=0) + 1
+        version = VersionRow(
+            model_id=model_id,
+            version=number,
+            uri=shipped.uri,
+            sha256=shipped.sha256,
+            size_bytes=shipped.size_bytes,
+            origin=STARTER,
+            provenance=shipped.provenance,
+        )
+        session.add(version)
+        await session.flush()
+        audit.record(session, audit.STARTING, "registered", _subject(version), sha256=shipped.sha256)
+    elif version.uri != shipped.uri:
+        audit.record(
+            session, audit.STARTING, "moved file", _subject(version), was=version.uri, now=shipped.uri
+        )
+        version.uri = shipped.uri
+    await _champion(session, version)
+
+
+async def _model(session: AsyncSession) -> int:
+    row = await models.named(session, DEFAULT_TENANT, starter.NAME)
+    if row is None:
+        row = ModelRow(name=starter.NAME, description=starter.DESCRIPTION)
+        session.add(row)
+        await session.flush()
+    assert row.id is not None
+    return row.id
+
+
+async def _champion(session: AsyncSession, version: VersionRow) -> None:
+    """The shipped file is champion until a version of another origin was promoted over it."""
+    alias = await session.get(AliasRow, (version.model_id, _STARTER_TYPE.value, CHAMPION))
+    if alias is None:
+        alias = AliasRow(
+            model_id=version.model_id,
+            artifact_type=_STARTER_TYPE.value,
+            alias=CHAMPION,
+            version=version.version,
+        )
+        session.add(alias)
+        audit.record(session, audit.STARTING, "promoted", _subject(version), alias=CHAMPION, was=None)
+        return
+    current = await session.get_one(VersionRow, (version.model_id, alias.version))
+    if current.origin == STARTER and current.version != version.version:
+        audit.record(
+            session, audit.STARTING, "promoted", _subject(version), alias=CHAMPION, was=alias.version
+        )
+        alias.version, alias.moved_at = version.version, utc_now()
+
+
+def _starter_route() -> RouteRow:
+    return RouteRow(
+        artifact_type=_STARTER_TYPE.value,
+        model=starter.NAME,
+        reading="passages",  # its context is a few hundred tokens
+        threshold=60,  # a small model's good answer misses some of the text, and should be shown all the same
+        timeout_s=120.0,
+        temperature=0.0,
+        set_by="default",
+    )
+
+
+async def _default_route(session: AsyncSession, wanted: RouteRow) -> None:
+    """Write it, or bring an older default up to date. What a user set stays."""
+    row = await session.get(RouteRow, (wanted.tenant, wanted.artifact_type))
+    if row is not None and (row.set_by != "default" or _content(row) == _content(wanted)):
+        return
+    audit.record(
+        session,
+        audit.STARTING,
+        "routed",
+        f"route:{wanted.artifact_type}",
+        was=None if row is None else _content(row),
+        now=_content(wanted),
+    )
+    await session.merge(wanted)
+
+
+def _content(row: RouteRow) -> dict[str, object]:
+    return row.model_dump(exclude={"updated_at"})
+
+
+def _subject(version: VersionRow) -> str:
+    return f"model:{starter.NAME}@{version.version}"
+
+
+def _changed(route: Route) -> RouteChanged:
+    # A job of its own: nobody asked for it.
+    return RouteChanged(correlation_id=new_id("job"), route=route)

@@ -1,0 +1,82 @@
+"""Models and their versions, as other services see them."""
+
+from collections.abc import Iterable
+
+from hone_contracts.artifacts import ArtifactType
+from hone_contracts.models import ModelRef
+from hone_contracts.registry import Model, ModelVersion
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from hone_registry.errors import NoSuchModel
+from hone_registry.tables import AliasRow, ModelRow, VersionRow
+
+
+async def listed(session: AsyncSession, tenant: str) -> tuple[Model, ...]:
+    """Every model of the tenant, by name."""
+    rows = await session.exec(select(ModelRow).where(ModelRow.tenant == tenant).order_by(col(ModelRow.name)))
+    return await _with_versions(session, rows.all())
+
+
+async def shown(session: AsyncSession, tenant: str, name: str) -> Model:
+    """Raises NoSuchModel, which says what names there are."""
+    row = await named(session, tenant, name)
+    if row is None:
+        names = select(ModelRow.name).where(ModelRow.tenant == tenant).order_by(col(ModelRow.name))
+        raise NoSuchModel(name, (await session.exec(names)).all())
+    (model,) = await _with_versions(session, [row])
+    return model
+
+
+async def named(session: AsyncSession, tenant: str, name: str) -> ModelRow | None:
+    query = select(ModelRow).where(ModelRow.tenant == tenant, ModelRow.name == name)
+    return (await session.exec(query)).first()
+
+
+async def versions_of(session: AsyncSession, model_ids: Iterable[int]) -> list[VersionRow]:
+    """Oldest first."""
+    query = (
+        select(VersionRow).where(col(VersionRow.model_id).in_(model_ids)).order_by(col(VersionRow.version))
+    )
+    return list((await session.exec(query)).all())
+
+
+async def _with_versions(session: AsyncSession, rows: Iterable[ModelRow]) -> tuple[Model, ...]:
+    """Three queries, however many models there are."""
+    by_id = {_id(row): row for row in rows}
+    versions = await versions_of(session, by_id)
+    aliases = (await session.exec(select(AliasRow).where(col(AliasRow.model_id).in_(by_id)))).all()
+    return tuple(
+        _model(
+            row,
+            [version for version in versions if version.model_id == model_id],
+            [alias for alias in aliases if alias.model_id == model_id],
+        )
+        for model_id, row in by_id.items()
+    )
+
+
+def _model(row: ModelRow, versions: list[VersionRow], aliases: list[AliasRow]) -> Model:
+    return Model(
+        name=row.name,
+        provider=ModelRef.parse(row.name).provider,
+        artifact_types=tuple(sorted({ArtifactType(alias.artifact_type) for alias in aliases})),
+        description=row.description,
+        versions=tuple(
+            ModelVersion(
+                version=version.version,
+                uri=version.uri,
+                sha256=version.sha256,
+                size_bytes=version.size_bytes,
+                aliases=tuple(sorted({each.alias for each in aliases if each.version == version.version})),
+                created_at=version.created_at,
+                provenance=version.provenance,
+            )
+            for version in versions
+        ),
+    )
+
+
+def _id(row: ModelRow) -> int:
+    assert row.id is not None
+    return row.id

@@ -1,0 +1,14 @@
+"""What can be set of the registry, beside what every service has."""
+
+from pathlib import Path
+
+from hone_chassis import ServiceSettings
+from pydantic import Field
+
+
+class RegistrySettings(ServiceSettings):
+    """``HONE_*`` in the environment."""
+
+    starter_dir: Path | None = Field(
+        default=None, description="folder of the model that ships with Hone; none is registered when unset"
+    )
