@@ -21,11 +21,9 @@ from hone_hub.errors import (
 from hone_hub.gguf import inspect, read, read_file
 from hone_hub.gguf.header import Header
 from hub_parts import hostile as h
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 VALID = h.Header().written()
-SHORTEST_S = 1.0  # far above what any small file needs, far below a hang
+LONGEST_S = 1.0  # far above what any small file needs, far below a hang
 
 
 def read_bytes(raw: bytes) -> Header:
@@ -175,112 +173,6 @@ def test_a_well_formed_file_that_makes_no_sense_is_reported(tmp_path: Path, case
     assert any(words in error for error in errors), errors
 
 
-def accepted_or_refused(raw: bytes) -> None:
-    started = time.monotonic()
-    try:
-        read_bytes(raw)
-    except GGUFError as error:
-        assert error.advice
-    assert time.monotonic() - started < SHORTEST_S
-
-
-HEADER_BYTES = read_bytes(VALID).data_offset  # beyond it lies tensor data, which is not read
-positions = st.integers(0, HEADER_BYTES)
-
-
-@settings(max_examples=800, deadline=None)
-@given(edits=st.lists(st.tuples(positions, st.integers(0, 255)), min_size=1, max_size=6))
-def test_changed_bytes_give_our_errors_only(edits: list[tuple[int, int]]) -> None:
-    raw = bytearray(VALID)
-    for position, value in edits:
-        raw[position] = value
-    accepted_or_refused(bytes(raw))
-
-
-AWKWARD = [
-    0,
-    1,
-    7,
-    255,
-    *(1 << power for power in (16, 20, 31, 32, 40, 62, 63)),
-    (1 << 31) - 1,
-    (1 << 64) - 1,
-]
-
-
-@settings(max_examples=500, deadline=None)
-@given(position=positions, number=st.sampled_from(AWKWARD))
-def test_awkward_numbers_anywhere_give_our_errors_only(position: int, number: int) -> None:
-    accepted_or_refused(VALID[:position] + struct.pack("<Q", number) + VALID[position + 8 :])
-
-
-@settings(max_examples=300, deadline=None)
-@given(start=positions, length=st.integers(1, 300), to=positions, inserted=st.binary(max_size=24))
-def test_moved_lost_and_inserted_bytes_give_our_errors_only(
-    start: int, length: int, to: int, inserted: bytes
-) -> None:
-    piece = VALID[start : start + length]
-    accepted_or_refused(VALID[:start] + VALID[start + length :])
-    accepted_or_refused(VALID[:to] + piece + inserted + VALID[to:])
-
-
-counts = st.one_of(st.none(), st.sampled_from(AWKWARD))
-values = st.one_of(
-    st.builds(
-        h.u32,
-        st.sampled_from(["general.alignment", "llama.block_count", "x", "y"]),
-        st.integers(0, (1 << 32) - 1),
-    ),
-    st.builds(
-        h.array,
-        st.sampled_from(["tokenizer.ggml.scores", "z"]),
-        st.integers(0, 13),
-        st.lists(st.binary(max_size=9)),
-        counts,
-    ),
-    st.builds(h.key, st.text(max_size=8), st.integers(0, 14), st.binary(max_size=20)),
-)
-names = st.one_of(st.sampled_from(list(h.llama_shapes())), st.text(max_size=70))
-tensor_entries = st.builds(
-    h.tensor,
-    names,
-    st.lists(st.one_of(st.integers(0, 64), st.sampled_from(AWKWARD)), max_size=5),
-    st.one_of(st.integers(0, 200), st.sampled_from(AWKWARD)),
-    st.integers(0, 45),
-    st.one_of(st.none(), st.integers(0, 6)),
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    header=st.builds(
-        h.Header,
-        keys=st.lists(values, max_size=4).map(lambda extra: [*h.llama_keys(), *extra]),
-        tensors=st.one_of(st.none(), st.lists(tensor_entries, max_size=4)),
-        key_count=st.one_of(st.none(), st.integers(0, 30)),
-        tensor_count=st.one_of(st.none(), st.integers(0, 30)),
-    )
-)
-def test_headers_built_wrong_give_our_errors_only(header: h.Header) -> None:
-    accepted_or_refused(header.written())
-
-
-def test_what_the_reader_accepts_can_always_be_reported(tmp_path: Path) -> None:
-    """Every byte of the header in turn; reports of accepted files never fail."""
-    path, accepted = tmp_path / "m.gguf", 0
-    for position in range(24, HEADER_BYTES, 5):
-        raw = bytearray(VALID)
-        raw[position] ^= 0x11
-        path.write_bytes(raw)
-        try:
-            report = inspect(path, render=False)
-        except GGUFError:
-            continue
-        accepted += 1
-        assert report.model_dump_json()
-    assert accepted > 20
-
-
 @pytest.mark.parametrize("kind", [h.STRING, 0, h.FLOAT32])
 def test_a_huge_file_of_array_items_costs_little_memory(tmp_path: Path, kind: int) -> None:
     """A sparse terabyte whose header promises arrays that would all fit into it."""
@@ -295,7 +187,7 @@ def test_a_huge_file_of_array_items_costs_little_memory(tmp_path: Path, kind: in
         read_file(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert time.monotonic() - started < SHORTEST_S and peak < 4 << 20
+    assert time.monotonic() - started < LONGEST_S and peak < 4 << 20
 
 
 def test_many_small_arrays_share_one_allowance() -> None:

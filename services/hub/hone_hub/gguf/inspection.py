@@ -13,7 +13,7 @@ from .header import Header
 from .hyperparameters import Hyperparameters
 from .memory import estimate
 from .reader import read_file
-from .report import GGUFReport, Problem, SpecialToken, TemplateReport, TokenizerReport
+from .report import GGUFReport, MemoryEstimate, Problem, SpecialToken, TemplateReport, TokenizerReport
 
 
 def inspect(
@@ -26,18 +26,43 @@ def inspect(
     """
     header = read_file(path)
     numbers = Hyperparameters.read(header)
-    problems = find_problems(header, numbers)
     tokenizer = _tokenizer(header)
     template = _template(header, tokenizer, render)
+    problems = find_problems(header, numbers)
     if template is not None and template.renders is False:
         problems.append(
             Problem(severity="warning", message=f"the chat template does not render: {template.error}")
         )
     sound = not any(problem.severity == "error" for problem in problems)
+    memory = estimate(header, numbers, context, parallel) if sound else None
+    sha256 = _sha256(path) if digest else None
+    return _report(
+        path,
+        header,
+        numbers,
+        tokenizer=tokenizer,
+        template=template,
+        memory=memory,
+        problems=problems,
+        sha256=sha256,
+    )
+
+
+def _report(
+    path: Path,
+    header: Header,
+    numbers: Hyperparameters,
+    *,
+    tokenizer: TokenizerReport | None,
+    template: TemplateReport | None,
+    memory: MemoryEstimate | None,
+    problems: list[Problem],
+    sha256: str | None,
+) -> GGUFReport:
     return GGUFReport(
         path=path,
         file_bytes=header.file_bytes,
-        sha256=_sha256(path) if digest else None,
+        sha256=sha256,
         version=header.version,
         architecture=header.architecture,
         name=header.text("general.name"),
@@ -57,7 +82,7 @@ def inspect(
         vocabulary=numbers.vocabulary,
         tokenizer=tokenizer,
         chat_template=template,
-        memory=estimate(header, numbers, context, parallel) if sound else None,
+        memory=memory,
         problems=problems,
     )
 
