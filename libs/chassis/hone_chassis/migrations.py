@@ -4,7 +4,7 @@ Alembic itself is imported only when there is something to do: a warm start asks
 """
 
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, inspect, text
@@ -17,7 +17,6 @@ from hone_chassis.tables import UtcDateTime
 
 if TYPE_CHECKING:
     from alembic.config import Config
-    from alembic.operations import Operations
 
 log = get_logger(__name__)
 
@@ -81,8 +80,9 @@ def run_environment() -> None:
     context.run_migrations()
 
 
-def create_outbox_and_inbox(op: "Operations") -> None:
-    """The chassis's tables as of version 1, for each service's first migration. Never edited later."""
+def create_outbox_and_inbox(op: Any) -> None:
+    """With ``alembic.op`` (a module that stands for Operations): the chassis's tables as of
+    version 1, for each service's first migration. Never edited later."""
     unsent = text("broker_epoch IS NULL")
     op.create_table(
         "outbox",

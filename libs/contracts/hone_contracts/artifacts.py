@@ -69,4 +69,5 @@ class Artifact(BaseModel):
     validators: tuple[ValidatorResult, ...]
     evidence: tuple[Evidence, ...]
     timings_ms: dict[str, float]
+    reasons: tuple[str, ...] = Field(default=(), description="why the score is what it is, one line each")
     advice: str | None = None

@@ -10,7 +10,9 @@ from hone_contracts.artifacts import ArtifactType
 from hone_contracts.errors import Request
 from hone_contracts.messages import Event
 
-Reading = Literal["whole", "passages"]
+Reading = Literal["whole", "passages", "passages_schema"]
+"""How a text is read: at once; passage by passage in the compact form that Hone's own models are trained on, under
+a grammar; or passage by passage with instructions and a JSON schema, for a general model with a small context."""
 
 
 class Route(BaseModel):

@@ -45,9 +45,7 @@ class ArtifactKind(Protocol):
     type: ArtifactType
     prompt_version: str
 
-    async def make(self, requirements: str, reading: Reading, grammar: bool, ask: Ask, tell: Tell) -> Draft:
-        """``grammar``: the model's provider holds it to a GBNF grammar, not only to a JSON schema."""
-        ...
+    async def make(self, requirements: str, reading: Reading, ask: Ask, tell: Tell) -> Draft: ...
 
     async def judge(
         self, content: str, requirements: str | None, tools: Tools, draft: Draft | None = None

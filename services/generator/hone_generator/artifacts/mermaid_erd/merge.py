@@ -45,9 +45,10 @@ _SYSTEMS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The facts of one passage: its index, its text normalised, what was said of it."""
+    """The facts of one passage: its index, its text normalised, what was said of it. Facts of which nobody
+    knows the passage have None: they come last and give no evidence."""
 
-    index: int
+    index: int | None
     text: str
     facts: Facts
 
@@ -92,8 +93,15 @@ def merge(answers: Iterable[Answer]) -> Diagram:
 
 
 def _in_text_order(answers: Iterable[Answer]) -> list[Answer]:
-    once = {(answer.index, answer.text, repr(answer.facts)): answer for answer in answers}
+    once = {
+        (answer.index is None, answer.index or 0, answer.text, repr(answer.facts)): answer
+        for answer in answers
+    }
     return [once[place] for place in sorted(once)]
+
+
+def _evidence(answer: Answer) -> set[int]:
+    return set() if answer.index is None else {answer.index}
 
 
 class _Model:
@@ -105,36 +113,36 @@ class _Model:
         match fact:
             case Entities(names):
                 for name in names:
-                    self._entity(name, answer.index)
+                    self._entity(name, _evidence(answer))
             case Attributes(entity, types):
-                owner = self._entity(entity, answer.index)
+                owner = self._entity(entity, _evidence(answer))
                 for name, kind in types.items():
-                    self._attribute(owner, name, answer.index).types.append(kind)
+                    self._attribute(owner, name, _evidence(answer)).types.append(kind)
             case Keys(entity, keys):
-                owner = self._entity(entity, answer.index)
+                owner = self._entity(entity, _evidence(answer))
                 for name, key in keys.items():
-                    self._attribute(owner, name, answer.index).keys.add(key)
+                    self._attribute(owner, name, _evidence(answer)).keys.add(key)
             case Relation():
                 self._relate(fact, answer)
 
-    def _entity(self, name: str, index: int) -> _Entity:
+    def _entity(self, name: str, evidence: set[int]) -> _Entity:
         entity = self.entities.setdefault(naming.identity(name), _Entity(naming.entity_name(name)))
-        entity.evidence.add(index)
+        entity.evidence |= evidence
         return entity
 
-    def _attribute(self, owner: _Entity, name: str, index: int) -> _Attribute:
+    def _attribute(self, owner: _Entity, name: str, evidence: set[int]) -> _Attribute:
         attribute = owner.attributes.setdefault(
             naming.identity(name), _Attribute(naming.attribute_name(name))
         )
-        attribute.evidence.add(index)
+        attribute.evidence |= evidence
         return attribute
 
     def _relate(self, fact: Relation, answer: Answer) -> None:
-        self._entity(fact.from_, answer.index)
-        self._entity(fact.to, answer.index)
+        self._entity(fact.from_, _evidence(answer))
+        self._entity(fact.to, _evidence(answer))
         label = label_between(answer.text, fact.from_, fact.to)
         self._connect(
-            naming.identity(fact.from_), naming.identity(fact.to), fact.cardinality, label, {answer.index}
+            naming.identity(fact.from_), naming.identity(fact.to), fact.cardinality, label, _evidence(answer)
         )
 
     def _connect(self, from_: str, to: str, cardinality: Cardinality, label: str, evidence: set[int]) -> None:

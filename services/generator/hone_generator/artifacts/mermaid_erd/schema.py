@@ -103,7 +103,7 @@ def facts_of_whole_answer(text: str, passages: Sequence[Passage]) -> WholeReadin
         place = ".".join(map(str, first["loc"])) or "the answer"
         raise FactsError(f"{place}: {first['msg']}") from error
     lines = [normalise(passage.text) for passage in passages]
-    answers: list[Answer] = []
+    found: dict[int | None, list[Fact]] = {}
     messages: list[str] = []
     statements: list[_Statement] = [*answer.entities, *answer.attributes, *answer.relationships]
     for stated in statements:
@@ -115,7 +115,10 @@ def facts_of_whole_answer(text: str, passages: Sequence[Passage]) -> WholeReadin
         index = find_quote(stated.evidence, lines)
         if index is None:
             messages.append(f"{_what(stated)}: its quote is not in the requirements")
-        answers.append(Answer(-1 if index is None else index, "" if index is None else lines[index], facts))
+        found.setdefault(index, []).extend(facts)
+    answers = (
+        Answer(index, "" if index is None else lines[index], tuple(facts)) for index, facts in found.items()
+    )
     return WholeReading(tuple(answers), tuple(messages))
 
 
@@ -153,7 +156,7 @@ def _name(stated: str) -> str:
 def find_quote(quote: str, lines: Sequence[str]) -> int | None:
     """The index of the normalised line that a quote is from: one that holds it, or, as models quote loosely
     and across sentences, the one with most of its words if these are more than half."""
-    wanted = normalise(quote).strip(' ."…')
+    wanted = normalise(quote).strip(' ."…-*•')
     if not wanted:
         return None
     for index, line in enumerate(lines):

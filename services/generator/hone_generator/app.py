@@ -1,0 +1,61 @@
+"""The generator, wired: the only place that knows broker, database, providers and handlers at once."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from hone_chassis import Running, Service
+from hone_chassis.routes_table import RoutesWatcher
+from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
+from hone_contracts.job_messages import JobCancelled
+
+from hone_generator.artifacts import KINDS
+from hone_generator.artifacts.kind import Tools
+from hone_generator.cancellations import Cancellations
+from hone_generator.handlers import GenerationHandler
+from hone_generator.mermaid import MermaidParser
+from hone_generator.providers.base import Provider
+from hone_generator.providers.llamacpp import LlamaCppProvider, LlamaCppSettings, ModelFile
+from hone_generator.providers.ollama import OllamaProvider
+from hone_generator.routing import Router, provider_of
+from hone_generator.settings import GeneratorSettings
+
+
+def create(settings: GeneratorSettings | None = None) -> Service:
+    settings = settings or GeneratorSettings()
+    service = Service("generator", settings, package="hone_generator", head="0001")
+    files: dict[str, ModelFile] = {}
+    providers = _providers(settings, files)
+    tools = Tools(MermaidParser())
+    cancellations = Cancellations(service.database)
+    router = Router(RoutesWatcher.of(service), files)
+    handler = GenerationHandler(
+        KINDS, router.resolve, lambda model: provider_of(providers, model), cancellations, tools
+    )
+
+    @asynccontextmanager
+    async def opened(running: Running) -> AsyncIterator[None]:
+        router.start(running)
+        yield
+        for provider in providers.values():
+            await provider.aclose()
+        await tools.mermaid.aclose()
+
+    service.resource(opened)
+    service.works_on(GenerateArtifact, handler, parallel=settings.parallel_generations)
+    service.handles(JobCancelled, cancellations.record)
+    service.hears(JobCancelled.subject, cancellations.interrupt)
+    service.announces(ArtifactGenerated, GenerationFailed)
+    return service
+
+
+def _providers(settings: GeneratorSettings, files: dict[str, ModelFile]) -> dict[str, Provider]:
+    llamacpp = LlamaCppProvider(
+        files,
+        LlamaCppSettings(
+            folders=settings.model_folders,
+            threads=settings.llamacpp_threads,
+            context_tokens=settings.llamacpp_context_tokens,
+            idle_unload_s=settings.llamacpp_idle_unload_s,
+        ),
+    )
+    return {"llamacpp": llamacpp, "ollama": OllamaProvider(settings.ollama_hosts)}

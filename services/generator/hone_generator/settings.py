@@ -1,0 +1,38 @@
+"""What can be set of the generator, beside what every service has."""
+
+import os
+from pathlib import Path
+
+from hone_chassis import ServiceSettings
+from pydantic import Field, PositiveFloat, PositiveInt
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+class GeneratorSettings(ServiceSettings):
+    """``HONE_*`` in the environment."""
+
+    parallel_generations: PositiveInt = Field(
+        default=4, description="jobs at once; a model answers one at a time"
+    )
+    llamacpp_threads: PositiveInt = Field(default_factory=lambda: min(4, _cores()))
+    llamacpp_context_tokens: PositiveInt = 4096
+    llamacpp_idle_unload_s: PositiveFloat = 600.0
+    starter_dir: Path | None = Field(default=None, description="where the model that ships with Hone lies")
+    ollama_host: str = Field(
+        default="127.0.0.1:11434",
+        validation_alias="OLLAMA_HOST",
+        description="as Ollama itself reads it; several, separated by commas",
+    )
+
+    @property
+    def ollama_hosts(self) -> tuple[str, ...]:
+        return tuple(host.strip() for host in self.ollama_host.split(",") if host.strip())
+
+    @property
+    def model_folders(self) -> tuple[Path, ...]:
+        """In-process models are loaded from these folders and no other."""
+        folders = (self.data_dir / "models", self.starter_dir)
+        return tuple(folder for folder in folders if folder is not None)
