@@ -99,7 +99,7 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> Answer:
             schema = {"name": "facts", "schema": dict(constraint.schema)}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         replies: list[dict[str, object]] = []
-        server.handle_chat_completions(body, lambda reply: bool(replies.append(reply)))
+        server.handle_chat_completions(body, replies.append)
         document = json.loads(json.dumps(replies[-1]))
         assert "choices" in document, document
         return str(document["choices"][0]["message"]["content"])

@@ -1,5 +1,7 @@
+from collections.abc import Mapping
+
 import pytest
-from hone_contracts.erd_facts import Attributes, Entities, Relation
+from hone_contracts.erd_facts import Attributes, Entities, Facts, Relation
 from hone_generator.artifacts.mermaid_erd.passages import (
     MAX_PASSAGE_CHARS,
     MAX_PASSAGE_WORDS,
@@ -183,7 +185,7 @@ def test_a_hostile_text_is_cut_in_a_moment(unit: str) -> None:
     split_passages("# " + unit * (100_000 // len(unit)) + "x")
 
 
-def subjects(source: str, answers: dict[int, tuple[Entities | Attributes | Relation, ...]]) -> list[str]:
+def subjects(source: str, answers: Mapping[int, Facts]) -> list[str]:
     tracker, found = SubjectTracker(), []
     for passage in split_passages(source):
         found.append(tracker.subject_of(passage))
@@ -193,7 +195,7 @@ def subjects(source: str, answers: dict[int, tuple[Entities | Attributes | Relat
 
 def test_it_and_they_speak_of_the_first_entity_of_the_answer_before() -> None:
     source = "Members borrow books. They pay. They leave. # no heading"
-    answers = {0: (Relation("members", "1:N", "books"),), 2: (Entities(("visit",)),)}
+    answers: dict[int, Facts] = {0: (Relation("members", "1:N", "books"),), 2: (Entities(("visit",)),)}
     assert subjects(source, answers) == ["", "members", "members", "visit"]
 
 
@@ -204,5 +206,9 @@ def test_a_heading_is_the_subject_until_something_is_answered() -> None:
 
 def test_items_share_the_subject_of_what_led_into_their_list() -> None:
     source = "A member has:\n- a card\n  - with a number\n- a name. It is long.\n\nHe pays."
-    answers = {0: (Entities(("member",)),), 1: (Entities(("card",)),), 3: (Attributes("name", {"x": "int"}),)}
+    answers: dict[int, Facts] = {
+        0: (Entities(("member",)),),
+        1: (Entities(("card",)),),
+        3: (Attributes("name", {"x": "int"}),),
+    }
     assert subjects(source, answers) == ["", "member", "card", "member", "name", "member"]

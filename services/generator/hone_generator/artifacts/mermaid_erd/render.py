@@ -37,6 +37,8 @@ _LOOKALIKES = str.maketrans(
         ">": "\u203a",
     }
 )
+# A word ends for Mermaid's lexer where ASCII letters do: it reads a key at the head of "UKأ".
+_KEY_WORD = re.compile(r"[PFU]K(?![A-Za-z0-9_])", re.IGNORECASE)
 _DIRECTION = re.compile(r"(direction)\s+(?=TB|BT|RL|LR)", re.IGNORECASE)
 
 
@@ -112,7 +114,7 @@ def word(text: str, fallback: str) -> str:
     kept = re.sub(r"_{2,}", "_", kept).strip("_") if kept != text else kept
     if not kept or not any(char.isalnum() for char in kept):
         return fallback
-    return f"_{kept}" if not _may_start(kept[0]) or kept.lower() in {"pk", "fk", "uk"} else kept
+    return f"_{kept}" if not _may_start(kept[0]) or _KEY_WORD.match(kept) else kept
 
 
 def _is_word_char(char: str) -> bool:
