@@ -12,7 +12,7 @@ _big_id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    create_outbox_and_inbox(op)  # type: ignore[arg-type]  # the module stands for its Operations
+    create_outbox_and_inbox(op)
     _create_models()
     op.create_table(
         "routes",
