@@ -23,7 +23,7 @@ from hone.launcher.plan import LaunchPlan
 _COMMANDS = {
     "up": ("machine:up", "Start Hone on this machine."),
     "down": ("machine:down", "Stop it."),
-    "status": ("machine:status", "What runs, and whether it is ready."),
+    "status": ("status:status", "What runs, and whether it is ready."),
     "generate": ("generate:generate", "Turn requirements into an artifact."),
     "validate": ("validate:validate", "Score an artifact file; works without a server."),
     "jobs": ("jobs:jobs", "List, show, watch and cancel jobs."),

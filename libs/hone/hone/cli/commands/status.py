@@ -1,0 +1,92 @@
+"""`hone status`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from hone.cli.answers import Document
+from hone.cli.api import Api
+from hone.cli.data_option import data_option, folder_of
+from hone.cli.endpoint import find_endpoint
+from hone.cli.errors import FAILED, UNAVAILABLE, CliError, Unavailable
+from hone.cli.output import json_option, plain, print_json, print_table
+from hone.launcher.datafolder import DataFolder, RunState
+from hone.launcher.health import services_of
+
+
+@click.command()
+@data_option
+@json_option
+def status(data: Path | None, as_json: bool) -> int:
+    """What runs, and whether each service is ready.
+
+    Exit code 0: all ready; 1: it runs, but not all is ready; 5: it does not run. With HONE_URL set, asks that
+    gateway.
+    """
+    if os.environ.get("HONE_URL") and data is None:
+        report = Api().get("/api/status")
+        services = report.get("services")
+        ready = isinstance(services, list) and all(isinstance(s, dict) and s.get("ready") for s in services)
+        report = {"running": True, **report}
+    else:
+        folder = folder_of(data)
+        state = folder.running_state()
+        if state is None:
+            return _not_running(folder, as_json)
+        services = services_of(state)
+        _add_gateways_view(folder, state, services)
+        ready = all(service["ready"] for service in services)
+        report = {"running": True, **asdict(state), "services": services}
+    if as_json:
+        print_json(report)
+    else:
+        _print_status(report)
+    return 0 if ready else FAILED
+
+
+def _not_running(folder: DataFolder, as_json: bool) -> int:
+    if as_json:
+        print_json({"running": False, "data": str(folder.root)})
+        return UNAVAILABLE
+    raise Unavailable(f"Hone does not run on {folder.root}; start it with `hone up`")
+
+
+def _add_gateways_view(folder: DataFolder, state: RunState, services: list[Document]) -> None:
+    """What the gateway hears over the bus may differ from what a service says of itself."""
+    if not services or state.services.get("gateway", {}).get("state") != "ready":
+        return
+    try:
+        told = Api(find_endpoint(folder)).get("/api/status").get("services")
+    except CliError as error:
+        services[0]["detail"] = services[0]["detail"] or f"GET /api/status: {error}"
+        return
+    details = (
+        {s.get("name"): s.get("detail") for s in told if isinstance(s, dict)}
+        if isinstance(told, list)
+        else {}
+    )
+    for service in services:
+        service["detail"] = service["detail"] or plain(details.get(service["name"]))
+
+
+def _print_status(report: Document) -> None:
+    for label, key in (("url", "url"), ("data", "data"), ("pid", "pid"), ("since", "started_at")):
+        if report.get(key):
+            click.echo(f"{label:8} {plain(report[key])}")
+    services = report.get("services")
+    rows = [s for s in services if isinstance(s, dict)] if isinstance(services, list) else []
+    print_table(
+        ["service", "ready", "port", "pid", "restarts", "detail"],
+        [
+            [
+                s.get("name"),
+                "yes" if s.get("ready") else "no",
+                *(s.get(k) for k in ("port", "pid", "restarts", "detail")),
+            ]
+            for s in rows
+        ],
+    )
