@@ -13,7 +13,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.ext.asyncio import create_async_engine
+
+sys.path.insert(0, str(Path(__file__).parent / "tests" / "support"))  # what tests of several services share
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run beside each other
 
 
 class NatsServer:
@@ -102,4 +106,11 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
     await admin.dispose()
 
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# structlog's own default draws every traceback with all local values, which takes it seconds.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)

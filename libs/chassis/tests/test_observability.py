@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from counting.app import count, counting_service, settings, started, until
+from counting.app import count, counting_service, settings
 from hone_chassis import RemoteError, Service, ServiceUnavailable, announce, logs, rpc, tracing
 from hone_chassis.errors import Permanent
 from hone_contracts.artifacts import ArtifactType
@@ -21,6 +21,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from running import started, until
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 

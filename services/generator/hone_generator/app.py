@@ -1,6 +1,6 @@
 """The generator, wired: the only place that knows broker, database, providers and handlers at once."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from hone_chassis import Running, Service
@@ -20,23 +20,26 @@ from hone_generator.routing import Router, provider_of
 from hone_generator.settings import GeneratorSettings
 
 
-def create(settings: GeneratorSettings | None = None) -> Service:
+def create(
+    settings: GeneratorSettings | None = None, providers: Mapping[str, Provider] | None = None
+) -> Service:
+    """``providers`` by the first word of a model reference; those that the settings name when not given."""
     settings = settings or GeneratorSettings()
     service = Service("generator", settings, package="hone_generator", head="0001")
     files: dict[str, ModelFile] = {}
-    providers = _providers(settings, files)
+    known = providers if providers is not None else _providers(settings, files)
     tools = Tools(MermaidParser())
     cancellations = Cancellations(service.database)
     router = Router(RoutesWatcher.of(service), files)
     handler = GenerationHandler(
-        KINDS, router.resolve, lambda model: provider_of(providers, model), cancellations, tools
+        KINDS, router.resolve, lambda model: provider_of(known, model), cancellations, tools
     )
 
     @asynccontextmanager
     async def opened(running: Running) -> AsyncIterator[None]:
         router.start(running)
         yield
-        for provider in providers.values():
+        for provider in known.values():
             await provider.aclose()
         await tools.mermaid.aclose()
 

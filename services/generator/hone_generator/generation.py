@@ -77,32 +77,30 @@ async def generate(
     await progress("validating")
     results = await kind.judge(draft.content, requirements, tools, draft)
     ended = perf_counter()
-    cost = conversation.cost
-    timings = {
+    timings_ms = {
         "total": (ended - started) * 1000,
-        "model": cost.model_ms,
-        "making": (made - started) * 1000 - cost.model_ms,
+        "model": conversation.cost.model_ms,
+        "making": (made - started) * 1000 - conversation.cost.model_ms,
         "validating": (ended - made) * 1000,
     }
-    return _artifact(kind, draft, results, route, cost, {name: round(ms, 2) for name, ms in timings.items()})
+    return _artifact(kind, draft, results, conversation, timings_ms)
 
 
 def _artifact(
     kind: ArtifactKind,
     draft: Draft,
     results: list[ValidatorResult],
-    route: Route,
-    cost: _Asked,
+    conversation: Conversation,
     timings_ms: dict[str, float],
 ) -> Artifact:
-    score = combine(results)
+    route, cost, verdict = conversation.route, conversation.cost, combine(results)
     attempt = Attempt(
         model=route.model,
         prompt_version=kind.prompt_version,
-        score=score.score,
+        score=verdict.score,
         prompt_tokens=cost.prompt_tokens,
         completion_tokens=cost.completion_tokens,
-        latency_ms=timings_ms["total"],
+        latency_ms=round(timings_ms["total"], 2),
     )
     local = ModelRef.parse(route.model).provider == "llamacpp"
     return Artifact(
@@ -110,13 +108,13 @@ def _artifact(
         type=kind.type,
         content=draft.content,
         ir=draft.ir,
-        score=score.score,
-        accepted=score.score >= route.threshold,
+        score=verdict.score,
+        accepted=verdict.score >= route.threshold,
         model=route.model,
         attempts=(attempt,),
         validators=tuple(results),
         evidence=draft.evidence,
-        timings_ms=timings_ms,
-        reasons=(*score.reasons, *draft.notes),
-        advice=_ADVICE if local and score.score < _ADVISE_BELOW else None,
+        timings_ms={name: round(ms, 2) for name, ms in timings_ms.items()},
+        reasons=(*verdict.reasons, *draft.notes),
+        advice=_ADVICE if local and verdict.score < _ADVISE_BELOW else None,
     )
