@@ -16,7 +16,7 @@ from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, Gener
 from hone_contracts.hub import ConversionFailed, ConvertModel, ModelConverted
 from hone_contracts.job_messages import JobCancelled
 
-from hone_gateway import __version__, artifacts
+from hone_gateway import __version__, artifacts, dead, documents, hub, models, status, training
 from hone_gateway.http import idempotency, refusals
 from hone_gateway.http.admission import Admission
 from hone_gateway.http.authentication import Authentication
@@ -59,8 +59,18 @@ def create(settings: GatewaySettings | None = None) -> Service:
     _life(service, settings, keys, feeds)
     _surround(http, settings, keys)
     watching = EventStreams(database, feeds, settings.events_heartbeat_s, settings.events_poll_s)
-    for router in (artifacts.router(database, book), jobs.router(database, book, watching)):
+    for router in (
+        artifacts.router(database, book),
+        jobs.router(database, book, watching),
+        models.router(service),
+        hub.router(service, book),
+        training.router(service),
+        dead.router(service, book),
+        status.router(service, settings.status_timeout_s),
+        documents.router(service),
+    ):
         http.include_router(router)
+    http.openapi = documents.openapi_of(http)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return service
 
 

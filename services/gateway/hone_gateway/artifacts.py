@@ -18,6 +18,7 @@ from hone_gateway.http import bodies
 from hone_gateway.http.authentication import principal
 from hone_gateway.http.idempotency import Answer, once
 from hone_gateway.jobs.book import JobBook
+from hone_gateway.jobs.endpoints import accepted
 from hone_gateway.tables import ArtifactRow
 
 
@@ -70,13 +71,6 @@ class GenerateRequest(bodies.RequestBody):
         )
 
 
-def accepted(job_id: str) -> Answer:
-    """202, and where to watch."""
-    status_url = f"/api/jobs/{job_id}"
-    document = {"job_id": job_id, "status_url": status_url, "events_url": f"{status_url}/events"}
-    return Answer.json(202, document, location=status_url)
-
-
 def router(database: Database, book: JobBook) -> APIRouter:
     routes = APIRouter(tags=["artifacts"])
 
@@ -87,8 +81,7 @@ def router(database: Database, book: JobBook) -> APIRouter:
         command = asked.command(new_id("job"), principal(request).tenant)
 
         async def accept(session: AsyncSession) -> Answer:
-            book.accept(session, command)
-            return accepted(command.correlation_id)
+            return accepted(await book.accept(session, command))
 
         return await once(database, request, accept)
 

@@ -131,3 +131,7 @@ class NoSuchDeadLetter(GatewayError):
 
 class NotResendable(GatewayError):
     status, code, title = 409, "not_resendable", "This dead letter cannot be sent again"
+
+
+class NotBuilt(GatewayError):
+    status, code, title = 501, "not_built", "This is not there yet"

@@ -65,6 +65,17 @@ async def once(database: Database, request: Request, work: Work) -> Response:
     return answer.response()
 
 
+async def answered(database: Database, request: Request, answer: Answer) -> Response:
+    """As ``once``, for an answer that changed nothing: the first one given is the one given again."""
+    if HEADER not in request.headers:
+        return answer.response()
+
+    async def work(_session: AsyncSession) -> Answer:
+        return answer
+
+    return await once(database, request, work)
+
+
 def _row(asked: IdempotencyRow) -> tuple[Any, Any]:
     return (col(IdempotencyRow.tenant) == asked.tenant, col(IdempotencyRow.key) == asked.key)
 

@@ -41,7 +41,13 @@ def problem_of(error: Exception, scope: Scope) -> Response | None:
     path: str = scope["path"]
     if isinstance(error, GatewayError):
         return problem(
-            error.status, error.code, error.title, error.detail, path=path, headers=error.headers, **error.fields
+            error.status,
+            error.code,
+            error.title,
+            error.detail,
+            path=path,
+            headers=error.headers,
+            **error.fields,
         )
     if isinstance(error, HandlingError):
         return _remote(error.body(), path)

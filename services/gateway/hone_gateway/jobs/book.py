@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from hone_chassis import announce
+from hone_chassis.database import insert_new
 from hone_chassis.tables import utc_now
 from hone_contracts.errors import ErrorBody
 from hone_contracts.generation import GenerateArtifact
@@ -38,12 +39,18 @@ class JobBook:
 
     ended: Callable[[str], None]
 
-    def accept(self, session: AsyncSession, command: Command, *, retry_of: str | None = None) -> None:
-        """A new job, with the command that starts it: both or neither."""
-        kind = KINDS[type(command)]
-        session.add(JobRow(id=command.correlation_id, kind=kind, tenant=command.tenant, retry_of=retry_of))
+    async def accept(self, session: AsyncSession, command: Command, *, retry_of: str | None = None) -> str:
+        """A new job with the command that starts it, both or neither; its id.
+
+        ``retry_of`` is the message that is sent again: when a job for that is there already, it is that one.
+        """
+        kind, job_id = KINDS[type(command)], command.correlation_id
+        row = JobRow(id=job_id, kind=kind, tenant=command.tenant, retry_of=retry_of)
+        if not await insert_new(session, JobRow, row.model_dump()):
+            return (await session.exec(select(JobRow.id).where(JobRow.retry_of == retry_of))).one()
         announce(session, command)
         _after_commit(session, lambda: metrics.JOBS.labels(kind, JobState.QUEUED.value).inc())
+        return job_id
 
     async def succeed(self, session: AsyncSession, job_id: str, result: Mapping[str, Any]) -> JobRow | None:
         """The row as it is now; None when the job had ended before, or was never here."""

@@ -18,6 +18,13 @@ from hone_gateway.jobs.events import EventStreams, shown
 _STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
+def accepted(job_id: str) -> Answer:
+    """202, and where to watch."""
+    status_url = f"/api/jobs/{job_id}"
+    document = {"job_id": job_id, "status_url": status_url, "events_url": f"{status_url}/events"}
+    return Answer.json(202, document, location=status_url)
+
+
 def router(database: Database, jobs: JobBook, streams: EventStreams) -> APIRouter:
     routes = APIRouter(tags=["jobs"])
 
