@@ -38,7 +38,7 @@ _LOOKALIKES = str.maketrans(
     }
 )
 # A word ends for Mermaid's lexer where ASCII letters do: it reads a key at the head of "UKأ".
-_KEY_WORD = re.compile(r"[PFU]K(?![A-Za-z0-9_])", re.IGNORECASE)
+_KEY_WORD = re.compile(r"[PpFfUu][Kk](?![A-Za-z0-9_])")
 _DIRECTION = re.compile(r"(direction)\s+(?=TB|BT|RL|LR)", re.IGNORECASE)
 
 
