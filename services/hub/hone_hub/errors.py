@@ -122,3 +122,52 @@ class SelfCheckFailed(ConversionError):
             f"the converted file failed its check: {reason}", "please report this with the model's name"
         )
         self.reason = reason
+
+
+class NotAFileUri(HubError):
+    """A URI that names no file on the hub's disk."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(
+            f"{uri[:200]!r} names no file here", "write file:///path, as seen from the hub's machine"
+        )
+        self.uri = uri
+
+
+class OutsideRoots(HubError):
+    """A file, or what a symbolic link leads to, that the hub was not given."""
+
+    def __init__(self, path: Path, roots: tuple[Path, ...]) -> None:
+        allowed = ", ".join(str(root) for root in roots)
+        super().__init__(
+            f"{path} is outside the hub's folders ({allowed})", "move it there, or set HONE_FILE_ROOTS"
+        )
+        self.path = path
+
+
+class TargetNotGGUF(ConversionError):
+    """A conversion writes files that are called what they are, and so can replace no others."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path.name} is no name for a GGUF file", "let it end in .gguf")
+        self.path = path
+
+
+class WorkerDied(HubError):
+    """The process that did the work ended without a word."""
+
+    def __init__(self, status: int, last_lines: str) -> None:
+        how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+        super().__init__(
+            f"the process that reads the file {how}" + (f": {last_lines}" if last_lines else ""),
+            "check the machine's memory and the hub's log",
+        )
+        self.status = status
+
+
+class TookTooLong(HubError):
+    """The file was not read in time."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"no answer within {limit_s:g} s", "is it a regular file on a disk that answers?")
+        self.limit_s = limit_s

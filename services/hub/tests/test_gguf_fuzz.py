@@ -18,12 +18,12 @@ LONGEST_S = 1.0  # far above what any small file needs, far below a hang
 
 
 def accepted_or_refused(raw: bytes) -> None:
-    started = time.monotonic()
+    started = time.process_time()  # of this process, so that a busy machine does not fail the test
     try:
         read(io.BytesIO(raw), len(raw))
     except GGUFError as error:
         assert error.advice
-    assert time.monotonic() - started < LONGEST_S
+    assert time.process_time() - started < LONGEST_S
 
 
 HEADER_BYTES = read(

@@ -138,6 +138,7 @@ def test_a_stream_that_ends_before_its_stated_size_is_truncated() -> None:
         read(io.BytesIO(VALID[:700]), len(VALID))
 
 
+_EPSILON = "llama.attention.layer_norm_rms_epsilon"
 NONSENSE: dict[str, tuple[bytes, str]] = {
     "one layer too few": (h.Header(keys=h.llama_keys(layers=3)).written(), "9 tensors are missing, the first is blk"),
     "no layers": (h.Header(keys=h.llama_keys(layers=0)).written(), "number of layers is 0"),
@@ -147,13 +148,24 @@ NONSENSE: dict[str, tuple[bytes, str]] = {
     "heads for other layers": (
         with_key(h.array("llama.attention.head_count_kv", h.UINT32, [struct.pack("<I", 1)] * 5)), "5 key-value heads"
     ),
-    "another vocabulary": (h.Header(keys=h.llama_keys(tokens=h.TOKENS * 2)).written(), "token_embd.weight"),
+    "another vocabulary": (h.Header(keys=h.llama_keys(tokens=[*h.TOKENS, "more"])).written(), "token_embd.weight"),
     "another head size": (with_key(h.u32("llama.attention.key_length", 16)), "attn_q.weight has the shape"),
     "an end token outside": (
         without("tokenizer.ggml.eos_token_id", h.u32("tokenizer.ggml.eos_token_id", 8)), "eos_token_id is 8"
     ),
     "a merge of one part": (
         without("tokenizer.ggml.merges", h.array("tokenizer.ggml.merges", h.STRING, [h.text("ab")])), "two parts"
+    ),
+    "a token type that makes llama.cpp abort": (
+        without("tokenizer.ggml.token_type", h.array("tokenizer.ggml.token_type", h.INT32, [b"\7\0\0\0"] * 8)),
+        "token types",
+    ),
+    "a token twice": (h.Header(keys=h.llama_keys(tokens=[*h.TOKENS[:7], "t0"])).written(), "occur twice"),
+    "a token twice up to a zero byte": (
+        h.Header(keys=h.llama_keys(tokens=[*h.TOKENS[:7], "t0\0x"])).written(), "occur twice"
+    ),
+    "an epsilon that is not a number": (
+        without(_EPSILON, h.f32(_EPSILON, float("nan"))), "epsilon is nan"
     ),
     "no architecture": (without("general.architecture"), "architecture"),
     "no vocabulary": (

@@ -12,6 +12,7 @@ from .report import Problem
 
 _MAX_LAYERS = 512  # llama.cpp's LLAMA_MAX_LAYERS
 _MAX_NUMBER = (1 << 31) - 1
+_TOKEN_TYPES = range(7)  # llama.cpp's llama_token_type
 _NOT_TEXT_MODELS = {"adapter", "imatrix", "mmproj", "vocab"}
 
 
@@ -25,7 +26,12 @@ def find_problems(header: Header, numbers: Hyperparameters) -> list[Problem]:
                 f"this is {kind or 'a projector'}, which is used beside a model and generates nothing itself"
             )
         ]
-    problems = [*_number_problems(numbers), *_tokenizer_problems(header), *_size_problems(header)]
+    problems = [
+        *_number_problems(numbers),
+        *_float_problems(header),
+        *_tokenizer_problems(header),
+        *_size_problems(header),
+    ]
     if any(problem.severity == "error" for problem in problems):
         return problems  # the tensors are judged by these numbers
     if (shards := header.integer("split.count") or 1) > 1:
@@ -56,13 +62,23 @@ def _number_problems(numbers: Hyperparameters) -> Iterator[Problem]:
             yield _error(f"the {what} are {per_layer[:8]}")
 
 
+def _float_problems(header: Header) -> Iterator[Problem]:
+    """Numbers that would turn every answer into NaN without a word."""
+    for suffix in ("attention.layer_norm_rms_epsilon", "rope.freq_base", "rope.scaling.factor"):
+        value = header.number(f"{header.architecture}.{suffix}")
+        if value is not None and not (math.isfinite(value) and value > 0):
+            yield _error(f"{header.architecture}.{suffix} is {value}")
+
+
 def _tokenizer_problems(header: Header) -> Iterator[Problem]:
     tokens = header.texts("tokenizer.ggml.tokens")
     if tokens is None:
         yield _error("the file has no vocabulary (tokenizer.ggml.tokens)")
         return
-    if len(set(tokens)) != len(tokens):
-        yield _warning("some tokens occur twice in the vocabulary")
+    # llama.cpp reads tokens up to a zero byte, names empty ones itself, and aborts the process on a duplicate.
+    read = [text for text in (token.split("\0", 1)[0] for token in tokens) if text]
+    if len(set(read)) != len(read):
+        yield _error("some tokens occur twice in the vocabulary")
     for key in header.fields:
         if key.startswith("tokenizer.ggml.") and key.endswith("_token_id"):
             number = header.integer(key)
@@ -75,6 +91,9 @@ def _tokenizer_problems(header: Header) -> Iterator[Problem]:
         yield _error("there is an empty merge")
     if header.text("tokenizer.ggml.model") == "gpt2" and not merges:
         yield _warning("a BPE vocabulary without merges")
+    kinds = header.fields.get("tokenizer.ggml.token_type")
+    if kinds and any(kind not in _TOKEN_TYPES for kind in kinds.items):
+        yield _error("some token types are unknown")  # llama.cpp aborts the process
     scores = header.fields.get("tokenizer.ggml.scores")
     if scores and any(isinstance(score, float) and math.isnan(score) for score in scores.items):
         yield _error("some token scores are not numbers")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from ..errors import FileUnreadable
 from .chat_template import try_template
@@ -13,7 +14,7 @@ from .header import Header
 from .hyperparameters import Hyperparameters
 from .memory import estimate
 from .reader import read_file
-from .report import GGUFReport, MemoryEstimate, Problem, SpecialToken, TemplateReport, TokenizerReport
+from .report import GGUFReport, Problem, SpecialToken, TemplateReport, TokenizerReport
 
 
 def inspect(
@@ -34,57 +35,44 @@ def inspect(
             Problem(severity="warning", message=f"the chat template does not render: {template.error}")
         )
     sound = not any(problem.severity == "error" for problem in problems)
-    memory = estimate(header, numbers, context, parallel) if sound else None
-    sha256 = _sha256(path) if digest else None
-    return _report(
-        path,
-        header,
-        numbers,
-        tokenizer=tokenizer,
-        template=template,
-        memory=memory,
-        problems=problems,
-        sha256=sha256,
-    )
-
-
-def _report(
-    path: Path,
-    header: Header,
-    numbers: Hyperparameters,
-    *,
-    tokenizer: TokenizerReport | None,
-    template: TemplateReport | None,
-    memory: MemoryEstimate | None,
-    problems: list[Problem],
-    sha256: str | None,
-) -> GGUFReport:
     return GGUFReport(
         path=path,
-        file_bytes=header.file_bytes,
-        sha256=sha256,
-        version=header.version,
-        architecture=header.architecture,
-        name=header.text("general.name"),
-        quant=FILE_TYPES.get(_number(header, "general.file_type")),
-        tensor_types=_tensor_types(header),
-        tensors=len(header.tensors),
-        parameters=sum(
-            tensor.weights for name, tensor in header.tensors.items() if name != "rope_freqs.weight"
-        ),
-        context_length=numbers.context,
-        layers=numbers.layers,
-        width=numbers.width,
-        heads=max(numbers.heads) if numbers.heads else None,
-        kv_heads=max(numbers.kv_heads) if numbers.kv_heads else None,
-        key_length=numbers.key_length,
-        value_length=numbers.value_length,
-        vocabulary=numbers.vocabulary,
+        sha256=_sha256(path) if digest else None,
         tokenizer=tokenizer,
         chat_template=template,
-        memory=memory,
+        memory=estimate(header, numbers, context, parallel) if sound else None,
         problems=problems,
+        **_file_facts(header),
+        **_model_facts(numbers),
     )
+
+
+def _file_facts(header: Header) -> dict[str, Any]:
+    return {
+        "file_bytes": header.file_bytes,
+        "version": header.version,
+        "architecture": header.architecture,
+        "name": header.text("general.name"),
+        "quant": FILE_TYPES.get(_number(header, "general.file_type")),
+        "tensor_types": _tensor_types(header),
+        "tensors": len(header.tensors),
+        "parameters": sum(
+            tensor.weights for name, tensor in header.tensors.items() if name != "rope_freqs.weight"
+        ),
+    }
+
+
+def _model_facts(numbers: Hyperparameters) -> dict[str, Any]:
+    return {
+        "context_length": numbers.context,
+        "layers": numbers.layers,
+        "width": numbers.width,
+        "heads": max(numbers.heads) if numbers.heads else None,
+        "kv_heads": max(numbers.kv_heads) if numbers.kv_heads else None,
+        "key_length": numbers.key_length,
+        "value_length": numbers.value_length,
+        "vocabulary": numbers.vocabulary,
+    }
 
 
 def _number(header: Header, key: str) -> int:

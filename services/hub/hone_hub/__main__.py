@@ -1,0 +1,3 @@
+from hone_chassis import serve
+
+serve("hone_hub.app")

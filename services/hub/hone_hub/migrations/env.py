@@ -1,0 +1,3 @@
+from hone_chassis.migrations import run_environment
+
+run_environment()

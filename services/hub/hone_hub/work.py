@@ -1,0 +1,41 @@
+"""What the hub's service and its worker process say to each other: JSON, one document a line."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from hone_contracts.errors import ErrorBody
+from hone_contracts.hub import Quantization
+from pydantic import BaseModel
+
+
+class ConvertWork(BaseModel):
+    kind: Literal["convert"] = "convert"
+    source: Path
+    target: Path
+    quantization: Quantization
+    overwrite: bool
+
+
+class InspectWork(BaseModel):
+    kind: Literal["inspect"] = "inspect"
+    path: Path
+
+
+Work = ConvertWork | InspectWork
+
+
+class Step(BaseModel):
+    """How far it is; ``done`` and ``total`` in bytes."""
+
+    stage: str
+    message: str
+    done: int
+    total: int
+
+
+class Told(BaseModel):
+    """One line of the worker. A report or an error is the last."""
+
+    step: Step | None = None
+    report: dict[str, Any] | None = None
+    error: ErrorBody | None = None
