@@ -213,6 +213,16 @@ def test_a_killed_guard_is_replaced(machine: Machine) -> None:
     until(lambda: not any(alive(pid) for pid in tree_of(ready)), within_s=2)
 
 
+def test_without_a_guard_the_kernel_ends_the_children(machine: Machine) -> None:
+    process, ready = machine.up()
+    (guard,) = children_of(process.pid) - set(tree_of(ready))
+    process.send_signal(signal.SIGSTOP)  # so that it cannot replace the guard
+    os.kill(guard, signal.SIGKILL)
+    process.kill()
+    process.wait()
+    until(lambda: not any(alive(pid) for pid in tree_of(ready)), within_s=2)
+
+
 def test_a_crashed_service_restarts_on_its_port(machine: Machine) -> None:
     _, ready = machine.up()
     url = machine.url("generator")

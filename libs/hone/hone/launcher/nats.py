@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sysconfig
 from dataclasses import dataclass, field
@@ -123,16 +124,23 @@ def stop_stale(pid: int, config_file: Path) -> bool:
 
     Pids are reused, so only a process whose command line names our configuration file is touched.
     """
-    listed = subprocess.run(
-        ["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, timeout=10, check=False
-    )
-    if f"--config {config_file} " not in listed.stdout:
+    if f"--config {config_file} " not in _command_line(pid):
         return False
     try:
-        os.kill(pid, 9)
+        os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return False
     return True
+
+
+def _command_line(pid: int) -> str:
+    if not Path("/proc/self/cmdline").exists():  # not Linux, where `ps` need not be installed
+        listing = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
+        return subprocess.run(listing, capture_output=True, text=True, timeout=10, check=False).stdout
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _wheel_files() -> list[Path]:
