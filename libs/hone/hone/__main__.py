@@ -1,0 +1,5 @@
+"""``python -m hone``."""
+
+from hone.cli.main import main
+
+main()
