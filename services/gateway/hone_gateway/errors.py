@@ -55,8 +55,8 @@ class CrossSite(GatewayError):
 
 class BodyTooLarge(GatewayError):
     status, code, title = 413, "body_too_large", "The request is too large"
-    # The rest of the body is not read, so the connection cannot be used again.
-    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
+    # No "Connection: close": the reset that follows could take the answer from a caller who is still sending. What
+    # else comes is read and dropped by the server.
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(
