@@ -46,7 +46,9 @@ class _Object:
 
 
 def new_subject(writer: Writer, name: EntityName) -> Subject:
-    kind = writer.rng.choices(("each", "all", "many"), (55, 41, 4))[0]
+    kind = writer.rng.choices(("each", "all", "many", "only"), (55, 40, 4, 1))[0]
+    if kind == "only":
+        return Subject(f"only {name.plural}", name.plural, "all")
     if kind == "each":
         text = writer.each(name)
         return Subject(text, name.plural if text.startswith("each of the ") else name.singular, "each")
@@ -74,7 +76,7 @@ def predicate(writer: Writer, subject: Subject, other: EntityName | None = None)
     verb_class: VerbClass = writer.rng.choices(("own", "shared", "one"), (42, 33, 25))[0]
     active, _, passive = writer.line(writer.lexicon.verbs[verb_class]).partition(" ; ")
     if verb_class != "one" and writer.chance(PSEUDO_VERB_SHARE):
-        active, passive, verb_class = writer.names.pseudo_word(), "-", "shared"
+        active, passive = writer.names.pseudo_word(), "-"
     if passive != "-" and writer.chance(0.3):
         thing = _object(writer, other, many_share=0.35 if verb_class == "own" else 0.6)
         cardinality = _passive_cardinality(verb_class, subject, thing)
@@ -85,6 +87,8 @@ def predicate(writer: Writer, subject: Subject, other: EntityName | None = None)
             # "has a zorb" could be an attribute; "has exactly one zorb" is not.
             thing = _Object(f"{writer.rng.choice(_EXPLICIT_ONE)} {other.singular}", other.singular, many=False)
         cardinality = _active_cardinality(verb_class, subject, thing)
+        if active == "have" and not subject.plural and thing.text.split(" ")[0] in {"a", "an", "the", "its"}:
+            cardinality = "N:1"  # "each course has a teacher" does not say that the teacher has no other
         text = f"{_finite(writer, active, subject)} {thing.text}"
     return text, [relation(subject.surface, cardinality, thing.surface)]
 

@@ -49,6 +49,13 @@ class NameSampler:
             if self._allowed(name) and is_name(name) and is_name(name_plural):
                 return EntityName(name, name_plural)
 
+    def plain_entity(self) -> EntityName:
+        """A well-known thing, so that "has a teacher" is told from "has a name"."""
+        while True:
+            name = self._known()
+            if name in self._lexicon.plain_entities and is_name(plural(name)):
+                return EntityName(name, plural(name))
+
     def entities(self, count: int) -> list[EntityName]:
         """Distinct names."""
         names: dict[str, EntityName] = {}

@@ -145,7 +145,7 @@ def _relation_template(section: str) -> Callable[[Writer], _Draft]:
     def make(writer: Writer) -> _Draft:
         text, _, stated = writer.line(writer.lexicon.relations[section]).partition("=>")
         slots = Slots(writer)
-        carried = text.startswith("{each:A} ") and writer.chance(0.15)
+        carried = text.startswith(("{each:A} has", "{each:A} is", "{each:A} belongs", "{each:A} [")) and writer.chance(0.15)
         if carried:
             surface, _ = _surface(writer, slots.entity("A"))
             slots.surfaces["A"] = surface
@@ -329,10 +329,11 @@ def _stating_clause(writer: Writer) -> Spoken:
 
 # Kind of passage: its share of the corpus, and who makes it.
 _KINDS: dict[str, tuple[float, Callable[[Writer], _Draft]]] = {
-    "verb": (17, _verb),
+    "verb": (16, _verb),
     "relation": (8, _relation_template("single")),
     "relations": (8, _relation_template("double")),
-    "attributes": (14, _attributes("list")),
+    "mixed": (9, _relation_template("mixed")),
+    "attributes": (13, _attributes("list")),
     "attribute": (4, _attributes("single")),
     "enum": (2, _attributes("enum")),
     "key": (5, _attributes("key")),

@@ -27,7 +27,7 @@ class ShardReader:
         """Batches without end; `shard` and `row` always say where the next one begins."""
         self._folder.mkdir(parents=True, exist_ok=True)
         spawn = multiprocessing.get_context("spawn")  # a fork of a process with torch's threads may hang
-        with ProcessPoolExecutor(1, mp_context=spawn, initializer=os.nice, initargs=(10,)) as pool:
+        with ProcessPoolExecutor(1, mp_context=spawn, initializer=os.nice, initargs=(5,)) as pool:
             try:
                 while True:
                     yield from self._rest_of_shard(pool)

@@ -11,6 +11,8 @@ from hone_trainer.starter.templates import fill
 from hone_trainer.starter.writer import Writer, attribute_facts, entity_fact, relation
 
 _NOISE = ("thing", "matter", "item", "case", "screen", "office", "report", "team", "staff", "customer")
+# These letters stand for well-known things, which nobody takes for attributes.
+_PLAIN = frozenset("PQ")
 _ListWriter = Callable[[Writer, list[Attribute]], tuple[str, list[Attribute]]]
 _LISTS: dict[str, _ListWriter] = {
     "attrs": attribute_lists.with_articles,
@@ -36,7 +38,8 @@ class Slots:
 
     def entity(self, letter: str) -> EntityName:
         while letter not in self._entities:
-            drawn = self._writer.names.entity()
+            names = self._writer.names
+            drawn = names.plain_entity() if letter in _PLAIN else names.entity()
             if all(drawn.singular != other.singular for other in self._entities.values()):
                 self._entities[letter] = drawn
         return self._entities[letter]
@@ -139,12 +142,15 @@ class Slots:
 
 
 def relation_facts(slots: Slots, stated: str) -> list[Fact]:
-    """The facts after "=>": "A 1:N B ; B N:1 C" or "e A B"."""
+    """The facts after "=>": "A 1:N B ; B N:1 C", "e A B", or "a A" for the attributes said of A."""
     facts: list[Fact] = []
     for part in stated.split(";"):
         words = part.split()
         if words[0] == "e":
             facts.append(entity_fact(*(slots.surfaces[letter] for letter in words[1:])))
+            continue
+        if words[0] == "a":
+            facts.extend(attribute_slot_facts(slots, slots.surfaces[words[1]]))
             continue
         from_, written, to = words
         facts.append(relation(slots.surfaces[from_], _cardinality(written), slots.surfaces[to]))

@@ -49,7 +49,9 @@ class Run:
     def __post_init__(self) -> None:
         self.muon, self.adam = optimizers_for(self.model, self.recipe.muon_lr, self.recipe.adam_lr)
         self.corpus = corpus.fingerprint()
-        self.shards = ShardReader(self.out / "shards", self.out / "tokenizer.json", self.recipe)
+        # Shards of another corpus are left alone and never read.
+        made_by = f"{self.corpus[:12]}-{self.recipe.fingerprint()[:12]}"
+        self.shards = ShardReader(self.out / "shards" / made_by, self.out / "tokenizer.json", self.recipe)
 
     @property
     def checkpoints(self) -> Path:
@@ -123,15 +125,16 @@ class _Progress:
         self._total: int | None = None
         self._losses: list[float] = []
         self._since, self._tokens, self._first = time.monotonic(), run.tokens_read, run.step
+        self._measured_since = self._since
 
     def steps_in_time(self) -> int:
         """Steps in all by the deadline; settled once the pace is known, so that the decay can be planned."""
         done = self._run.step - self._first
         if done == MEASURED_FROM:
-            self._since = time.monotonic()
+            self._measured_since = time.monotonic()
         if done == MEASURED_FROM + LOG_EVERY and self._total is None:
             now = time.monotonic()
-            each_s = (now - self._since) / LOG_EVERY
+            each_s = (now - self._measured_since) / LOG_EVERY
             self._total = self._run.step + max(1, int((self._deadline - now) / each_s))
             log.info("%.2f s a step: %d steps in all", each_s, self._total)
         return self._total or 10**9

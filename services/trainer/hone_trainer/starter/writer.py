@@ -59,7 +59,13 @@ class Writer:
 
     def many(self, name: EntityName) -> str:
         """ "one or more orders"."""
-        return f"{self.closed('many')} {self.adjective()}{name.plural}"
+        return f"{self._quantity() if self.chance(0.1) else self.closed('many')} {self.adjective()}{name.plural}"
+
+    def _quantity(self) -> str:
+        number = self.rng.choice(("two", "three", "four", "six", "eight", "twelve", str(self.rng.randint(2, 200))))
+        form = self.rng.choice(("{}", "up to {}", "at most {}", "at least {}", "between {} and {}", "no more than {}",
+                                "a maximum of {}", "a minimum of {}", "more than {}", "exactly {}", "{} or more", "{} to {}"))  # fmt: skip
+        return form.format(number, self.rng.randint(5, 300))
 
     def all(self, name: EntityName) -> str:
         """ "orders", "all orders"."""
