@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from hone_chassis import Outcome, ProgressPublisher, Transient
-from hone_chassis.errors import HandlingError
+from hone_chassis.errors import HandlingError, Permanent
 from hone_contracts.artifacts import Artifact, ArtifactType
 from hone_contracts.errors import ErrorBody
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
@@ -56,6 +56,13 @@ class GenerationHandler:
         kind = self.kinds.get(command.artifact_type)
         if kind is None:
             raise UnknownKind(command.artifact_type, tuple(self.kinds))
+        if command.context is not None:
+            raise Permanent(
+                "no_context",
+                "Contexts are not there yet",
+                f"this version has no context {command.context!r}: leave it out",
+                422,
+            )
         route = await self.route(command.artifact_type, command.model, len(command.requirements))
         conversation = Conversation(self.provider(route.model), route, progress)
         return await generate(kind, command.requirements, conversation, self.tools)

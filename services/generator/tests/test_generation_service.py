@@ -199,6 +199,16 @@ async def test_a_type_that_is_not_there_yet_is_said_to_be_not_there(
     assert "mermaid_erd" in answer.error.detail
 
 
+async def test_a_context_that_is_not_there_is_not_silently_left_out(
+    broker: Client, nats_server: Any, database_url: str, tmp_path: Path
+) -> None:
+    async with generator(broker, nats_server.url, database_url, tmp_path) as bench:
+        await bench.send(command(context="shop"))
+        answer = await bench.answer()
+    assert isinstance(answer, GenerationFailed)
+    assert "shop" in answer.error.detail
+
+
 async def test_an_unknown_provider_is_named(
     broker: Client, nats_server: Any, database_url: str, tmp_path: Path
 ) -> None:
