@@ -450,3 +450,15 @@ def test_the_lock_is_held_until_the_guard_has_cleaned_up(machine: Machine) -> No
         fcntl.flock(lock, fcntl.LOCK_EX)  # waits for the guard
         assert not any(alive(pid) for pid in tree_of(ready))
     process.wait()
+
+
+def test_what_is_preloaded_starts_no_thread_and_is_nothing_heavy() -> None:
+    code = """
+import importlib, os, sys
+from hone.launcher.plan import PRELOAD
+for module in PRELOAD:
+    importlib.import_module(module)
+heavy = {"numpy", "torch", "transformers", "xllamacpp"} & set(sys.modules)
+sys.exit(f"{heavy} {os.listdir('/proc/self/task')}" if heavy or len(os.listdir("/proc/self/task")) > 1 else 0)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
