@@ -103,3 +103,12 @@ def create_outbox_and_inbox(op: Any) -> None:
         sa.Column("received_at", UtcDateTime, nullable=False),
     )
     op.create_index("inbox_received_at", "inbox", ["received_at"])
+
+
+def create_cancelled_jobs(op: Any) -> None:
+    """The table of ``cancellations`` as of version 1. Never edited later."""
+    op.create_table(
+        "cancelled_jobs",
+        sa.Column("job_id", sa.String, primary_key=True),
+        sa.Column("cancelled_at", UtcDateTime, nullable=False),
+    )

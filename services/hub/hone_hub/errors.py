@@ -124,7 +124,7 @@ class SelfCheckFailed(ConversionError):
         self.reason = reason
 
 
-class NotAFileUri(HubError):
+class NotFileUri(HubError):
     """A URI that names no file on the hub's disk."""
 
     def __init__(self, uri: str) -> None:

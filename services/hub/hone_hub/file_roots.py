@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from hone_hub.errors import NotAFileUri, OutsideRoots
+from hone_hub.errors import NotFileUri, OutsideRoots
 
 
 class FileRoots:
@@ -15,15 +15,15 @@ class FileRoots:
         self._roots = tuple(_real(root) for root in roots)
 
     def path_of(self, uri: str) -> Path:
-        """The path that a ``file://`` URI names, links resolved. Raises NotAFileUri, OutsideRoots."""
+        """The path that a ``file://`` URI names, links resolved. Raises NotFileUri, OutsideRoots."""
         try:
             parts = urlsplit(uri)
         except ValueError as error:
-            raise NotAFileUri(uri) from error
+            raise NotFileUri(uri) from error
         path = unquote(parts.path)
         local = parts.scheme == "file" and parts.netloc in ("", "localhost")
         if not local or not path.startswith("/") or "\0" in path or parts.query or parts.fragment:
-            raise NotAFileUri(uri)
+            raise NotFileUri(uri)
         real = _real(Path(path))
         if not any(real.is_relative_to(root) for root in self._roots):
             raise OutsideRoots(real, self._roots)

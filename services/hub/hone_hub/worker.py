@@ -16,8 +16,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
+from hone_hub.error_bodies import body_of
 from hone_hub.errors import HubError
-from hone_hub.refusals import Refused
 from hone_hub.work import ConvertWork, InspectWork, Step, Told, Work
 
 _STEP_EVERY_S = 0.2
@@ -34,7 +34,7 @@ def main() -> int:
     try:
         _tell(Told(report=_do(work)))
     except HubError as error:
-        _tell(Told(error=Refused.because(error).body()))
+        _tell(Told(error=body_of(error)))
     except KeyboardInterrupt:
         return 1
     return 0

@@ -1,0 +1,36 @@
+"""The hub's errors as they travel. Imports nothing heavy: workers start in a moment."""
+
+import re
+
+from hone_contracts.errors import ErrorBody
+
+from hone_hub.errors import (
+    DiskFull,
+    FileMissing,
+    HubError,
+    OutsideRoots,
+    TargetExists,
+    TookTooLong,
+    WorkerDied,
+)
+
+_STATUS: dict[type[HubError], int] = {
+    FileMissing: 404,
+    OutsideRoots: 403,
+    TargetExists: 409,
+    DiskFull: 507,
+    WorkerDied: 500,
+    TookTooLong: 504,
+}
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+")
+
+
+def body_of(error: HubError) -> ErrorBody:
+    """Code and title are the words of the error's name: NotGGUF is ``not_gguf`` and "Not GGUF"."""
+    words = _WORDS.findall(type(error).__name__)
+    return ErrorBody(
+        code="_".join(words).lower(),
+        title=" ".join([words[0], *(word if word.isupper() else word.lower() for word in words[1:])]),
+        detail=" ".join(str(error).split()),
+        status=_STATUS.get(type(error), 422),
+    )
