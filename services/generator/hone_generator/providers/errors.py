@@ -21,11 +21,13 @@ class ProviderUnavailable(ProviderError):
 
 
 class ModelNotFound(ProviderError):
-    """The provider has no such model."""
+    """The provider has no such model. ``next_step`` is how one gets it, where there is a way."""
 
-    def __init__(self, model: str, known: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, model: str, known: tuple[str, ...] = (), next_step: str = "`hone models ls` shows all"
+    ) -> None:
         names = f"it has {', '.join(known[:10])}" if known else "it has none"
-        super().__init__(f"there is no model {model}: {names}; `hone models ls` shows all")
+        super().__init__(f"there is no model {model}: {names}; {next_step}")
         self.model = model
         self.known = known
 

@@ -1,0 +1,364 @@
+"""What goes wrong with Ollama servers, and what becomes of it: the right error, soon, with nothing left behind."""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from fake_ollama import FakeModel, FakeOllama, serving
+from hone_contracts.models import ModelRef
+from hone_generator.providers.base import ChatMessage, FinishReason, GenerationRequest, JsonSchema, Role
+from hone_generator.providers.errors import (
+    BadProviderAnswer,
+    ContextTooLong,
+    GenerationTimeout,
+    ModelLoadFailed,
+    ModelNotFound,
+    ProviderError,
+    ProviderUnavailable,
+    RequestRefused,
+)
+from hone_generator.providers.ollama import OllamaProvider
+from hone_generator.providers.ollama_server import OllamaSettings
+
+ASK = GenerationRequest((ChatMessage(Role.USER, "a member has loans"),), max_tokens=50, timeout_s=20)
+QUICK = OllamaSettings(connect_s=2, listing_s=2, first_token_s=0.3)
+NOTHING_THERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeOllama]:
+    with serving(FakeOllama()) as fake:
+        yield fake
+
+
+@pytest.fixture
+def other() -> Iterator[FakeOllama]:
+    with serving(FakeOllama()) as fake:
+        yield fake
+
+
+@asynccontextmanager
+async def using(*urls: str, settings: OllamaSettings | None = None) -> AsyncIterator[OllamaProvider]:
+    provider = OllamaProvider(urls, settings or OllamaSettings(first_token_s=20))
+    yield provider
+    await provider.aclose()
+
+
+async def answer(provider: OllamaProvider, model: str, request: GenerationRequest = ASK) -> str:
+    return "".join([chunk.text async for chunk in provider.generate(ModelRef("ollama", model), request)])
+
+
+async def trouble(
+    fake: FakeOllama, model: FakeModel | str, request: GenerationRequest = ASK
+) -> ProviderError:
+    """The error that an answer of this model ends in, and the service goes on."""
+    name = model if isinstance(model, str) else model.name
+    fake.add(model, "good")
+    async with using(fake.url, settings=replace(QUICK, first_token_s=10)) as provider:
+        with pytest.raises(ProviderError) as raised:
+            await answer(provider, name, request)
+        assert await answer(provider, "good")
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "transient", "says"),
+    [
+        ("error-in-stream", ProviderUnavailable, True, "unexpected EOF"),
+        ("cut-stream", ProviderUnavailable, True, "broke off"),
+        ("early-end", BadProviderAnswer, True, "in the middle"),
+        ("garbage", BadProviderAnswer, True, "not JSON"),
+        ("deep", BadProviderAnswer, True, "not JSON"),
+        ("not-a-message", BadProviderAnswer, True, "content"),
+        ("huge", BadProviderAnswer, True, "far more"),
+        ("endless", BadProviderAnswer, True, "far more"),
+        ("redirect", BadProviderAnswer, True, "307"),
+        ("portal", BadProviderAnswer, True, "text/html"),
+        ("teapot", BadProviderAnswer, True, "418"),
+        ("embedder", RequestRefused, False, "does not support chat"),
+        ("broken", ModelLoadFailed, False, "bad tensor"),
+        ("too-big", ProviderUnavailable, True, "56.7 GiB"),
+        ("vanished", ModelNotFound, False, "ollama pull vanished"),
+    ],
+)
+async def test_each_trouble_has_its_error_and_the_next_answer_is_good(
+    fake: FakeOllama, model: str, kind: type[ProviderError], transient: bool, says: str
+) -> None:
+    error = await trouble(fake, model)
+    assert type(error) is kind
+    assert error.transient is transient
+    assert says in str(error)
+    assert "\n" not in str(error)
+
+
+async def test_a_full_queue_is_for_later(fake: FakeOllama) -> None:
+    fake.add("good").queue_full = True
+    async with using(fake.url) as provider:
+        with pytest.raises(ProviderUnavailable, match="maximum pending requests exceeded") as refusal:
+            await answer(provider, "good")
+    assert refusal.value.transient
+
+
+async def test_a_model_that_says_nothing_is_given_up_after_the_time_for_the_first_token(
+    fake: FakeOllama,
+) -> None:
+    fake.add("slow-first-token")
+    async with using(fake.url, settings=QUICK) as provider:
+        with pytest.raises(GenerationTimeout) as late:
+            await answer(provider, "slow-first-token")
+    assert late.value.limit_s == QUICK.first_token_s
+    assert await asyncio.to_thread(fake.disconnected.wait, 10)
+
+
+async def test_a_model_that_stalls_is_given_up_after_the_time_for_the_answer(fake: FakeOllama) -> None:
+    fake.add("stall")
+    async with using(fake.url) as provider:
+        with pytest.raises(GenerationTimeout) as late:
+            await answer(provider, "stall", replace(ASK, timeout_s=0.2))
+    assert late.value.limit_s == 0.2
+    assert await asyncio.to_thread(fake.disconnected.wait, 10)
+
+
+async def test_closing_the_answer_closes_the_connection(fake: FakeOllama) -> None:
+    fake.add("stall")
+    async with using(fake.url) as provider:
+        async with aclosing(provider.generate(ModelRef("ollama", "stall"), ASK)) as chunks:
+            await anext(chunks)
+            assert not fake.disconnected.is_set()
+        assert await asyncio.to_thread(fake.disconnected.wait, 10)
+
+
+async def test_a_cancelled_task_closes_the_connection(fake: FakeOllama) -> None:
+    fake.add("slow-first-token")
+    async with using(fake.url) as provider:
+        task = asyncio.create_task(answer(provider, "slow-first-token"))
+        while not fake.chats:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await asyncio.to_thread(fake.disconnected.wait, 10)
+
+
+async def test_no_server_says_how_to_start_one() -> None:
+    async with using(NOTHING_THERE) as provider:
+        for ask in (provider.models, lambda: answer(provider, "any")):
+            with pytest.raises(ProviderUnavailable) as away:
+                await ask()
+            assert "`ollama serve`" in str(away.value)
+            assert "OLLAMA_HOST" in str(away.value)
+        health = await provider.health()
+    assert not health.ok
+    assert "`ollama serve`" in health.detail
+
+
+@asynccontextmanager
+async def raw_server(
+    talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[str]:
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await talk(reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()
+
+
+async def test_something_that_does_not_speak_http_is_not_available() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example ESMTP\r\n")
+        await writer.drain()
+
+    async with raw_server(talk) as url, using(url, settings=QUICK) as provider:
+        with pytest.raises(ProviderUnavailable, match="broke off"):
+            await answer(provider, "any")
+
+
+async def test_a_server_that_lists_without_end_is_cut_off() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n")
+        while True:
+            writer.write(b" " * 1_000_000)
+            await writer.drain()
+
+    async with raw_server(talk) as url, using(url, settings=replace(QUICK, listing_s=30)) as provider:
+        with pytest.raises(BadProviderAnswer, match="longer than"):
+            await provider.models()
+
+
+async def test_a_server_that_hangs_is_left_alone_while_another_works(fake: FakeOllama) -> None:
+    fake.add("good")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hanging = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        async with using(
+            hanging, fake.url, settings=replace(QUICK, listing_s=0.3, first_token_s=10)
+        ) as provider:
+            assert await answer(provider, "good")
+            started = time.monotonic()
+            assert await answer(provider, "good")
+            assert time.monotonic() - started < 0.3
+            with pytest.raises(ProviderUnavailable, match="did not answer /api/ps within"):
+                await answer(provider, "missing")
+            health = await provider.health()
+            assert health.ok
+            assert hanging in health.detail
+            assert [str(info.ref) for info in await provider.models()] == ["ollama:good:latest"]
+
+
+async def test_a_model_runs_where_it_is_loaded_else_where_it_is_present(
+    fake: FakeOllama, other: FakeOllama
+) -> None:
+    fake.add("both", "here")
+    other.add("both", "there")
+    other.loaded["both:latest"] = 4096
+    async with using(fake.url, other.url) as provider:
+        await answer(provider, "both")
+        assert (len(fake.chats), len(other.chats)) == (0, 1)
+        await answer(provider, "there")
+        assert (len(fake.chats), len(other.chats)) == (0, 2)
+        await answer(provider, "here")
+        assert (len(fake.chats), len(other.chats)) == (1, 2)
+        listed = {str(info.ref): info.loaded for info in await provider.models()}
+    assert listed == {"ollama:both:latest": True, "ollama:here:latest": True, "ollama:there:latest": True}
+
+
+async def test_a_reference_with_an_address_runs_there_and_nowhere_else(
+    fake: FakeOllama, other: FakeOllama
+) -> None:
+    fake.add("both")
+    other.add("both")
+    async with using(fake.url, other.url) as provider:
+        there = ModelRef("ollama", "both", other.url)
+        assert [chunk async for chunk in provider.generate(there, ASK)]
+        assert (len(fake.chats), len(other.chats)) == (0, 1)
+        elsewhere = ModelRef("ollama", "both", "http://192.0.2.1:80")
+        with pytest.raises(RequestRefused, match="add it to OLLAMA_HOST"):
+            await anext(provider.generate(elsewhere, ASK))
+
+
+async def test_a_model_that_is_answered_elsewhere_is_neither_listed_nor_asked(fake: FakeOllama) -> None:
+    fake.add(FakeModel("big:cloud", remote_host="https://ollama.com:443"))
+    async with using(fake.url) as provider:
+        assert await provider.models() == []
+        with pytest.raises(RequestRefused, match=r"ollama\.com"):
+            await answer(provider, "big:cloud")
+    assert not fake.chats
+
+
+async def test_what_is_sent(fake: FakeOllama) -> None:
+    fake.add(FakeModel("thinker", capabilities=("completion", "thinking"), parameters='stop   "<|im_end|>"'))
+    fake.add(FakeModel("oss", capabilities=("completion", "thinking"), family="gptoss"), "plain")
+    schema = {"type": "object"}
+    messages = (ChatMessage(Role.SYSTEM, "Read."), ChatMessage(Role.USER, "lone surrogate \ud800"))
+    request = GenerationRequest(
+        messages, 77, temperature=0.5, seed=3, constraint=JsonSchema(schema), stop=("END", "<|im_end|>")
+    )
+    async with using(fake.url) as provider:
+        for model in ("thinker", "oss", "plain"):
+            await answer(provider, model, request)
+    thinker, oss, plain = fake.chats
+    assert thinker["options"] == {
+        "temperature": 0.5, "seed": 3, "num_predict": 77, "num_ctx": 4096, "repeat_penalty": 1.0,
+        "stop": ["<|im_end|>", "END"],
+    }  # fmt: skip
+    assert (thinker["think"], oss["think"], "think" in plain) == (False, "low", False)
+    assert thinker["format"] == schema
+    assert thinker["keep_alive"] == 600
+    assert [message["role"] for message in thinker["messages"]] == ["system", "user"]
+    assert plain["options"]["stop"] == ["END", "<|im_end|>"]
+
+
+@pytest.mark.parametrize(("vocabulary", "context_tokens"), [(261, 16_384), (150_000, 8192)])
+async def test_the_context_grows_with_the_prompt_and_does_not_shrink_while_loaded(
+    fake: FakeOllama, vocabulary: int, context_tokens: int
+) -> None:
+    fake.add(FakeModel("good", vocabulary=vocabulary))
+    long = replace(ASK, messages=(ChatMessage(Role.USER, "loans " * 2000),))
+    async with using(fake.url) as provider:
+        for request in (ASK, long, ASK, long):
+            await answer(provider, "good", request)
+    assert fake.loads == [("good:latest", 4096), ("good:latest", context_tokens)]
+
+
+async def test_what_a_models_own_messages_take_is_counted(fake: FakeOllama) -> None:
+    shot = {"role": "user", "content": "books " * 1000}
+    fake.add(FakeModel("few-shot", messages=(shot,), system="Read."))
+    async with using(fake.url) as provider:
+        await answer(provider, "few-shot")
+        await answer(provider, "few-shot")
+    assert fake.loads == [("few-shot:latest", 8192)]
+    assert fake.shows == 1
+
+
+async def test_a_model_that_was_made_anew_is_looked_at_anew(fake: FakeOllama) -> None:
+    fake.add("good")
+    async with using(fake.url) as provider:
+        await answer(provider, "good")
+        fake.add(FakeModel("good", digest="1" * 64, capabilities=("completion", "thinking")))
+        await answer(provider, "good")
+    assert fake.shows == 2
+    assert fake.chats[-1]["think"] is False
+
+
+@pytest.mark.parametrize("truncates", [False, True])
+async def test_a_prompt_beyond_the_models_context_is_too_long_for_old_and_new_servers(
+    fake: FakeOllama, truncates: bool
+) -> None:
+    fake.truncates = truncates
+    long = replace(ASK, messages=(ChatMessage(Role.USER, "loans " * 500),))
+    error = await trouble(fake, FakeModel("small", context_length=512), long)
+    assert isinstance(error, ContextTooLong)
+    assert error.context_tokens == 512
+    assert error.prompt_tokens > 512
+
+
+async def test_what_a_model_thinks_is_not_its_answer_and_a_missing_count_is_no_error() -> None:
+    lines = (
+        b'{"message":{"role":"assistant","content":"","thinking":"hm"},"done":false}\n\n'
+        b'{"message":{"role":"assistant","content":"yes"},"done":false}\r\n'
+        b'{"message":{"role":"assistant","content":""},"done":true}\n'
+    )
+    listing = b'{"models":[{"name":"m:latest","model":"m:latest"}]}'
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        body, kind = (lines, b"x-ndjson") if b"/api/chat" in head else (listing, b"json")
+        start = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/"
+        writer.write(start + kind + b"\r\n\r\n" + body)
+        await writer.drain()
+
+    async with raw_server(talk) as url, using(url) as provider:
+        chunks = [chunk async for chunk in provider.generate(ModelRef("ollama", "m"), ASK)]
+    assert [(chunk.text, chunk.finish_reason) for chunk in chunks] == [("yes", None), ("", FinishReason.STOP)]
+    assert chunks[-1].usage is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"models":{}}',
+        '{"models":[1]}',
+        "[]",
+        '{"models":[{"name":7}]}',
+        '{"models":[{"name":"a b"}]}',
+        "\ufffd",
+    ],
+)
+async def test_a_list_of_models_that_is_none_is_a_bad_answer(line: str) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\n\r\n" + line.encode()
+        )
+        await writer.drain()
+
+    async with raw_server(talk) as url, using(url) as provider:
+        with pytest.raises(BadProviderAnswer):
+            await provider.models()
