@@ -126,6 +126,7 @@ def _refusal(response: httpx.Response, url: str, *, has_key: bool) -> Exception:
             return BadAnswer(f"is a redirection ({status})")
         message = f"{url} answers {status} without saying why; is HONE_URL the address of a Hone gateway?"
     if status == 401:
+        message = message.rstrip(".")
         message += "; check HONE_API_KEY" if has_key else "; set HONE_API_KEY to a key of this server"
     if status in (502, 503, 504):
         return NotNow(status, message)

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any, Protocol, cast
 
 import click
 
+from hone.cli.answers import Document
 from hone.cli.commands.generate import reasons
-from hone.cli.errors import FAILED, Unavailable, WrongInput
+from hone.cli.errors import FAILED, Failed, Unavailable, WrongInput
 from hone.cli.files import read_text
 from hone.cli.output import json_option, print_json
-
-
-class Report(Protocol):
-    """What `hone_generator.validate.validate` returns: score, accepted, validators, as in the artifact document."""
-
-    accepted: bool
-
-    def model_dump(self, *, mode: str) -> dict[str, Any]: ...
-
-
-class Validator(Protocol):
-    def __call__(self, artifact_type: str, content: str, requirements: str | None) -> Report:
-        """Raises `LookupError` for an unknown type, with a message that lists the known ones."""
 
 
 @click.command()
@@ -35,24 +22,33 @@ def validate(artifact_type: str, file: str, requirements: str | None, as_json: b
     """Score the artifact in FILE (- reads stdin). Exit code 1 when it is not acceptable."""
     content = read_text(file)
     wanted = read_text(requirements) if requirements else None
-    try:
-        report = _validator()(artifact_type, content, wanted)
-    except LookupError as error:
-        raise WrongInput(str(error.args[0]) if error.args else f"unknown type {artifact_type}") from error
-    document = report.model_dump(mode="json")
+    document = _judged(artifact_type, content, wanted)
     if as_json:
         print_json(document)
     else:
         for line in reasons(document):
             click.echo(line)
-    return 0 if report.accepted else FAILED
+    return 0 if document["accepted"] else FAILED
 
 
-def _validator() -> Validator:
+def _judged(artifact_type: str, content: str, requirements: str | None) -> Document:
     try:
-        module = importlib.import_module("hone_generator.validate")
+        # By name: the command line works without the generator, and loads it only here.
+        validators = importlib.import_module("hone_generator.validate")
+        mermaid = importlib.import_module("hone_generator.mermaid")
     except ModuleNotFoundError as error:
-        raise Unavailable(
-            f"the generator is not installed ({error.name} is missing); install hone-generator"
-        ) from error
-    return cast(Validator, module.validate)
+        told = f"the generator is not installed ({error.name} is missing); install hone-generator"
+        raise Unavailable(told) from error
+    try:
+        report = validators.validate(artifact_type, content, requirements)
+    except validators.CannotValidate as error:
+        raise WrongInput(str(error)) from error
+    except mermaid.MermaidError as error:
+        raise Failed(f"Mermaid's grammar gave no verdict: {error}") from error
+    return {
+        "type": str(report.type),
+        "score": report.score,
+        "accepted": report.accepted,
+        "validators": [result.model_dump(mode="json") for result in report.validators],
+        "reasons": list(report.reasons),
+    }
