@@ -97,13 +97,8 @@ def _telling_trouble() -> Iterator[None]:
 async def _connect(session: AsyncSession) -> AsyncConnection:
     try:
         return await session.connection()
-    except OSError as error:
+    except (OSError, exc.DBAPIError) as error:
         raise DatabaseUnavailable(repr(error)) from error
-    except Exception as error:
-        # What the server says while it starts, stops or has no room. Embedded Hone does not load asyncpg.
-        if type(error).__module__.startswith("asyncpg."):
-            raise DatabaseUnavailable(repr(error)) from error
-        raise
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from hone_chassis import metrics, tracing
 from hone_chassis.broker import BROKER_TROUBLE
 from hone_chassis.database import Database
+from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.logs import get_logger
 from hone_chassis.tables import OutboxRow, utc_now
 
@@ -90,6 +91,10 @@ class Relay:
                 epoch.forget()
                 delay_s = min(delay_s * 2, _RETRY_MAX_S)
                 log.warning("outbox waits for the broker", error=repr(error), retry_in_s=delay_s)
+            except DatabaseUnavailable as error:
+                metrics.OUTBOX_FAILURES.inc()
+                delay_s = min(delay_s * 2, _RETRY_MAX_S)
+                log.warning("outbox waits for the database", error=str(error), retry_in_s=delay_s)
             try:
                 async with asyncio.timeout(delay_s):
                     await self._wake.wait()

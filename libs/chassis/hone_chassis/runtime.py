@@ -14,6 +14,7 @@ from nats.aio.client import Client
 from hone_chassis import broker as bus
 from hone_chassis import inbox, logs, migrations, tracing
 from hone_chassis.broker import Provisioner
+from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.http import HttpServer, listen
 from hone_chassis.outbox import EpochSource, Relay
 from hone_chassis.service import Background, Running, Service
@@ -153,7 +154,10 @@ async def _background(task: Background, running: Running) -> None:
 
 async def _purge_inbox(service: Service) -> None:
     while True:
-        await inbox.purge(service.database, timedelta(days=service.settings.inbox_keep_days))
+        try:
+            await inbox.purge(service.database, timedelta(days=service.settings.inbox_keep_days))
+        except DatabaseUnavailable as error:
+            log.warning("old receipts not removed", error=str(error))
         await asyncio.sleep(_PURGE_EVERY_S)
 
 

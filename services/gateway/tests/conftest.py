@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from playing import Gateway, running, settings  # noqa: E402 (it lies beside this file)
+from playing import Gateway, running, settings
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hone_contracts.hub import ConvertModel
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.jobs import ENDED, JobState
 from hone_contracts.messages import Command, JobProgressed
-from sqlalchemy import bindparam, event, update
+from sqlalchemy import and_, bindparam, event, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -30,7 +30,8 @@ class JobKind(StrEnum):
 
 KINDS: dict[type[Command], JobKind] = {GenerateArtifact: JobKind.GENERATE, ConvertModel: JobKind.CONVERT}
 
-_NOT_ENDED = col(JobRow.state).not_in([state.value for state in ENDED])
+# One comparison a state: a list in SQL cannot be prepared once for many rows.
+_NOT_ENDED = and_(*(col(JobRow.state) != state.value for state in sorted(ENDED)))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    create_outbox_and_inbox(op)  # type: ignore[arg-type]
+    create_outbox_and_inbox(op)
     op.create_table(
         "api_keys",
         sa.Column("sha256", sa.String, primary_key=True),

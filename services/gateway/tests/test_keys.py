@@ -1,0 +1,111 @@
+"""Keys: whose they are, until when, and what happens when nobody can look."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import sqlalchemy as sa
+from hone_gateway.keys import Keys, sha256
+from hone_gateway.tables import ApiKeyRow
+from playing import KEY, Gateway, generated, next_command, publish, running, settings, until
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel import select
+
+OTHER = "another-tenants-key-0123456789"
+
+
+async def test_no_key_is_stored(gateway: Gateway) -> None:
+    async with gateway.service.database.read() as session:
+        [row] = (await session.exec(select(ApiKeyRow))).all()
+    assert row.sha256 == sha256(KEY)
+    assert KEY not in str(row.model_dump())
+
+
+async def test_a_new_first_key_revokes_the_one_before(nats_server: Any, database_url: str) -> None:
+    chosen = settings(nats_server.url, database_url)
+    async with running(chosen):
+        pass
+    second = "second-key-0123456789abcdef"
+    async with running(chosen.model_copy(update={"admin_key": SecretStr(second)})) as gateway:
+        refused = await gateway.http.get("/api/jobs")
+        assert refused.status_code == 401
+        taken = await gateway.http.get("/api/jobs", headers={"Authorization": f"Bearer {second}"})
+        assert taken.status_code == 200
+    async with running(chosen) as gateway:  # and back again
+        assert (await gateway.http.get("/api/jobs")).status_code == 200
+
+
+async def test_a_revoked_key_stops_working_within_the_cache_time(gateway: Gateway) -> None:
+    assert (await gateway.http.get("/api/jobs")).status_code == 200
+    await Keys(gateway.service.database, 1).put("third-key-0123456789abcdef", "bootstrap", "default")
+
+    async def status() -> int:
+        return (await gateway.http.get("/api/jobs")).status_code
+
+    await until(status, lambda found: found == 401, 2)
+
+
+async def test_each_tenant_sees_its_own(gateway: Gateway) -> None:
+    await Keys(gateway.service.database, 1).put(OTHER, "first", "other")
+    job_id = await gateway.accepted()
+    await publish(gateway.jetstream, generated(await next_command(gateway.jetstream)))
+    artifact_id = (await gateway.job_in(job_id, "succeeded"))["result"]["artifact_id"]
+    cancellable = await gateway.accepted()
+    dead = generated(job_id=job_id).model_dump_json().encode()
+    await gateway.jetstream.publish("hone.dead.hone.event.artifact.generated.v1", dead)
+    async with httpx.AsyncClient(base_url=gateway.http.base_url, headers={"X-API-Key": OTHER}) as other:
+        for path in (f"/api/jobs/{job_id}", f"/api/jobs/{job_id}/events", f"/api/artifacts/{artifact_id}"):
+            assert (await gateway.http.get(path)).status_code == 200
+            assert (await other.get(path)).status_code == 404
+        assert (await other.get("/api/jobs")).json() == {"jobs": []}
+        assert (await other.get("/api/dead")).json() == {"dead": []}
+        assert (await other.post("/api/dead/1/retry")).status_code == 404
+        assert (await other.post(f"/api/jobs/{cancellable}/cancel")).status_code == 404
+        assert (await gateway.job(cancellable))["state"] == "queued"
+        # The same Idempotency-Key in two tenants is two keys.
+        own = await gateway.post(**{"Idempotency-Key": "k"})
+        body = {"type": "mermaid_erd", "requirements": "Something else."}
+        theirs = await other.post("/api/artifacts", json=body, headers={"Idempotency-Key": "k"})
+        assert (own.status_code, theirs.status_code) == (202, 202)
+        assert [job["id"] for job in (await other.get("/api/jobs")).json()["jobs"]] == [
+            theirs.json()["job_id"]
+        ]
+
+
+async def test_a_lost_postgres_gives_503_and_never_401(nats_server: Any, postgres_server: str) -> None:
+    server = sa.make_url(postgres_server).set(drivername="postgresql+asyncpg")
+    admin = create_async_engine(server, isolation_level="AUTOCOMMIT")
+    async with admin.connect() as connection:
+        await connection.execute(sa.text("DROP DATABASE IF EXISTS doomed WITH (FORCE)"))
+        await connection.execute(sa.text("CREATE DATABASE doomed"))
+    url = server.set(database="doomed").render_as_string(hide_password=False)
+    async with running(settings(nats_server.url, url, key_cache_s=0.01)) as gateway:
+        assert (await gateway.post()).status_code == 202
+        async with admin.connect() as connection:
+            await connection.execute(sa.text("DROP DATABASE doomed WITH (FORCE)"))
+        await unavailable(gateway)
+    await admin.dispose()
+
+
+async def test_a_lost_sqlite_file_gives_503_and_never_401(nats_server: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    url = f"sqlite+aiosqlite:///{folder / 'gateway.db'}"
+    async with running(settings(nats_server.url, url, key_cache_s=0.01)) as gateway:
+        assert (await gateway.post()).status_code == 202
+        await gateway.service.database.engine.dispose()
+        folder.rename(tmp_path / "gone")
+        await unavailable(gateway)
+        (tmp_path / "gone").rename(folder)
+        assert (await gateway.post()).status_code == 202
+
+
+async def unavailable(gateway: Gateway) -> None:
+    for answer in (
+        await gateway.http.get("/api/jobs"),
+        await gateway.post(),
+        await gateway.http.get("/api/jobs", headers={"Authorization": "Bearer wrong"}),
+    ):
+        assert answer.status_code == 503, answer.text
+        assert answer.json()["code"] == "database_unavailable"
+        assert answer.headers["retry-after"] == "1"
