@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-
-from conftest import Machine
+from machine import Machine
 
 TEXTS = {
     "library": Path("examples/library/requirements.md").read_text(),
@@ -81,7 +80,7 @@ def test_what_was_generated_validates_alone(shared_machine: Machine, tmp_path: P
         (["jobs", "show", "../../etc/passwd"], 3, ""),
         (["models", "show", "llamacpp:nobody"], 3, "nobody"),
         (["hub", "inspect-file", "/nowhere/at-all.gguf"], 3, "at-all.gguf"),
-        (["train", "--type", "mermaid_erd", "--method", "lora"], 1, "make train-deps"),
+        (["train", "--type", "mermaid_erd", "--method", "lora"], 5, "cannot train by lora"),
     ],
 )
 def test_a_mistake_is_one_line_that_says_what_to_do(

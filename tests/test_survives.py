@@ -7,8 +7,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-
-from conftest import Machine
+from machine import Machine
 
 SENTENCES = [
     f"Each {kind} number {number} has a name, a colour and a weight, and belongs to one owner."

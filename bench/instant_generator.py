@@ -1,0 +1,39 @@
+"""The generator as it is, with a model that answers at once: what is left is the path."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from hone_chassis import Service
+from hone_contracts.models import ModelRef
+from hone_generator import app
+from hone_generator.providers.base import (
+    Capabilities,
+    Chunk,
+    FinishReason,
+    GenerationRequest,
+    Health,
+    ModelInfo,
+    Usage,
+)
+
+_ANSWER = '[{"r":["member","1:N","loans"]}]'
+
+
+class InstantProvider:
+    name = "llamacpp"
+    capabilities = Capabilities(grammar=True, json_schema=True)
+
+    async def generate(self, model: ModelRef, request: GenerationRequest) -> AsyncIterator[Chunk]:
+        yield Chunk(_ANSWER, FinishReason.STOP, Usage(1, 1))
+
+    async def models(self) -> Sequence[ModelInfo]:
+        return ()
+
+    async def health(self) -> Health:
+        return Health(True, "instant")
+
+    async def aclose(self) -> None:
+        return None
+
+
+def create() -> Service:
+    return app.create(providers={"llamacpp": InstantProvider()})
