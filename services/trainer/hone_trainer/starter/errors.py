@@ -2,9 +2,14 @@
 
 from pathlib import Path
 
+from hone_trainer.errors import ADD_PACKAGES, TrainerError
 
-class StarterError(Exception):
+
+class StarterError(TrainerError):
     """The starter could not be built; the message says what to do next."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("starter_not_built", "The starter model was not built", detail, 500)
 
 
 class PhraseError(StarterError):
@@ -45,4 +50,4 @@ class TorchMissing(StarterError):
     """The training packages are not installed."""
 
     def __init__(self) -> None:
-        super().__init__('training needs torch: pip install "hone-trainer[train]"')
+        super().__init__(f"training needs torch; `{ADD_PACKAGES}` adds it")

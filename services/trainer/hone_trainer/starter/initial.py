@@ -1,9 +1,10 @@
 """The weights training begins with: heads that already know how to copy.
 
 With ordinary random weights a network this small learns names by heart for hours before it finds out that they
-can be copied. So layer 0 begins with heads that look at the token before, layer 1 with heads that look for the
-place where the present token stood before and copy what followed it ("induction heads", Olsson et al. 2022),
-and all values are copied unchanged but weakly by every head.
+can be copied. So layer 0 begins with heads that note which token stood before, and layer 1 with heads that look
+for the place where the present token stood before and copy what followed it ("induction heads", Olsson et al.
+2022). To keep these apart from each other the width is divided: first what a token is, then one dimension that
+is the same for all (what heads that only care for positions hold on to), then what the token before was.
 """
 
 import math
@@ -11,15 +12,15 @@ import math
 import torch
 from torch import Tensor
 
-from hone_trainer.starter.model import Starter
+from hone_trainer.starter.model import Shape, Starter
 
 EMBEDDING_STD = 0.07
-COMMON_NORM = 0.5  # of a direction that all tokens share: what position-only heads hold on to
-PREVIOUS_HEADS = 4
-INDUCTION_HEADS = 4
+COMMON = 0.5
+PREVIOUS_HEADS = 2  # their values, side by side, are what is noted of the token before
+FAST_PAIRS = 4  # rotary pairs that tell neighbours apart; the rest hardly turn with distance
 _SHARP = 7.5  # amplitude of q and k of a previous-token head: score gain 7.5² / √32 = 10
-_MATCH = 1.6
-_COPY = 0.5
+_MATCH = 1.8
+_COPY = 2.0
 
 
 @torch.no_grad()
@@ -27,53 +28,65 @@ def initialise(model: Starter, seed: int) -> None:
     """Set all weights of `model`, the same for the same seed."""
     rng = torch.Generator().manual_seed(seed)
     shape = model.shape
-    common = _random(rng, shape.width)
-    common *= COMMON_NORM / common.norm()
-    model.pieces.weight.copy_(_random(rng, shape.vocabulary, shape.width) * EMBEDDING_STD + common)
+    known = _identity_width(shape)
+    model.pieces.weight.zero_()
+    model.pieces.weight[:, :known] = _random(rng, shape.vocabulary, known) * EMBEDDING_STD
+    model.pieces.weight[:, known] = COMMON
     model.space.copy_(_random(rng, shape.width) * EMBEDDING_STD * 0.4)
-    moved = _orthogonal(rng, shape.width)  # where the identity of the token before is kept
-    for index, block in enumerate(model.blocks):
+    # A head reads what was normed to length sqrt(width); what it writes joins an embedding of this length.
+    gain = math.hypot(COMMON, EMBEDDING_STD * math.sqrt(known)) / math.sqrt(shape.width)
+    for block in model.blocks:
         values = _orthogonal(rng, shape.width)
         block.attention.qkv.weight.copy_(_random(rng, 3 * shape.width, shape.width) * 0.03)
-        block.attention.qkv.weight[2 * shape.width :].copy_(values)
-        block.attention.out.weight.copy_(values.T * (_COPY / math.sqrt(shape.layers)))
+        block.attention.qkv.weight[2 * shape.width :] = values
+        block.attention.out.weight.copy_(values.T * (gain * 0.5 / math.sqrt(shape.layers)))
         block.gate_up.weight.copy_(_random(rng, 2 * shape.feed_forward, shape.width) / math.sqrt(shape.width))
-        block.down.weight.copy_(_random(rng, shape.width, shape.feed_forward) * 0.01)
-        if index == 0:
-            _look_back(model, block.attention.qkv.weight, common)
-            block.attention.out.weight.copy_(moved @ values.T)
-        if index == 1:
-            _induce(model, block.attention.qkv.weight, common, moved, rng)
-            block.attention.out.weight.copy_(values.T * _COPY)
+        block.down.weight.copy_(_random(rng, shape.width, shape.feed_forward) * 0.001)
+    noted = _orthogonal(rng, known)[: PREVIOUS_HEADS * shape.head_width]
+    _look_back(shape, model.blocks[0].attention.qkv.weight, model.blocks[0].attention.out.weight, noted, gain)
+    _induce(shape, model.blocks[1].attention.qkv.weight, model.blocks[1].attention.out.weight, noted, gain, rng)
 
 
-def _look_back(model: Starter, qkv: Tensor, common: Tensor) -> None:
-    """Heads of layer 0 whose score is highest one token back, whatever the tokens are."""
-    shape, half = model.shape, model.shape.head_width // 2
+def _identity_width(shape: Shape) -> int:
+    return shape.width - PREVIOUS_HEADS * shape.head_width - 1
+
+
+def _look_back(shape: Shape, qkv: Tensor, out: Tensor, noted: Tensor, gain: float) -> None:
+    """Heads whose score is highest one token back, whatever the tokens are, and which note that token."""
+    known, half = _identity_width(shape), shape.head_width // 2
     frequency = shape.rope_theta ** (-torch.arange(half) / half)
-    # After the norm a token has length sqrt(width), of which this much lies along the common direction.
-    share = COMMON_NORM / math.hypot(COMMON_NORM, EMBEDDING_STD * math.sqrt(shape.width))
-    reader = common / common.norm() / (share * math.sqrt(shape.width))
+    # After the norm a token has this much of the dimension that all share.
+    common = COMMON / math.hypot(COMMON, EMBEDDING_STD * math.sqrt(known)) * math.sqrt(shape.width)
     for head in range(PREVIOUS_HEADS):
-        for pair in range(4):  # the fast frequencies tell neighbours apart
-            q = head * shape.head_width + pair
-            k = shape.width + q
-            qkv[q], qkv[q + half] = reader * _SHARP, 0.0
-            qkv[k] = reader * (_SHARP * torch.cos(frequency[pair]))
-            qkv[k + half] = reader * (_SHARP * torch.sin(frequency[pair]))
+        q = head * shape.head_width
+        qkv[q : q + shape.head_width] = 0.0
+        qkv[shape.width + q : shape.width + q + shape.head_width] = 0.0
+        for pair in range(FAST_PAIRS):
+            qkv[q + pair, known] = _SHARP / common
+            qkv[shape.width + q + pair, known] = _SHARP / common * torch.cos(frequency[pair])
+            qkv[shape.width + q + pair + half, known] = _SHARP / common * torch.sin(frequency[pair])
+    rows = PREVIOUS_HEADS * shape.head_width
+    qkv[2 * shape.width : 2 * shape.width + rows] = 0.0
+    qkv[2 * shape.width : 2 * shape.width + rows, :known] = noted
+    out[:, :rows] = 0.0
+    out[known + 1 :, :rows] = torch.eye(rows) * gain
 
 
-def _induce(model: Starter, qkv: Tensor, common: Tensor, moved: Tensor, rng: torch.Generator) -> None:
-    """Heads of layer 1 that match the present token with the token before each earlier place."""
-    shape, half = model.shape, model.shape.head_width // 2
-    slow = [i for i in range(shape.head_width) if i % half >= 5]  # dimensions that hardly turn with distance
-    direction = common / common.norm()
-    for head in range(INDUCTION_HEADS):
-        projection = _orthogonal(rng, shape.width)[: len(slow)]
-        projection = projection - (projection @ direction)[:, None] * direction
-        rows = torch.tensor([head * shape.head_width + i for i in slow])
-        qkv[rows] = projection * _MATCH
-        qkv[rows + shape.width] = (projection @ moved.T) * _MATCH
+def _induce(shape: Shape, qkv: Tensor, out: Tensor, noted: Tensor, gain: float, rng: torch.Generator) -> None:
+    """Heads that match the present token with what was noted before each place, and copy what stands there."""
+    known, half, width = _identity_width(shape), shape.head_width // 2, shape.head_width
+    slow = torch.tensor([i for i in range(width) if i % half > FAST_PAIRS])
+    for head in range(known // width + 1):
+        q = head * width
+        chosen = torch.randperm(len(noted), generator=rng)[: len(slow)]
+        qkv[q : q + width], qkv[shape.width + q : shape.width + q + width] = 0.0, 0.0
+        qkv[q + slow, :known] = noted[chosen] * _MATCH
+        qkv[shape.width + q + slow, known + 1 + chosen] = _MATCH
+        copied = torch.arange(q, min(q + width, known))
+        values = 2 * shape.width + q
+        qkv[values : values + width], out[:, q : q + width] = 0.0, 0.0
+        qkv[values + copied - q, copied] = 1.0
+        out[copied, q + copied - q] = _COPY * gain
 
 
 def _random(rng: torch.Generator, *size: int) -> Tensor:

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from hone_contracts.erd_facts import ATTRIBUTE_TYPES, CARDINALITIES, KEYS
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 SPACE = "Ġ"  # how byte-level BPE writes a space
 END = "<|im_end|>"
@@ -27,7 +27,6 @@ USER_TURN = f"{START}user\n"
 ANSWER_TURN = f"{END}\n{START}assistant\n"
 CONTROL: Final = (ANSWER_TURN, USER_TURN, START, END, PAD)
 
-_GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 _OPENERS = ('{"e":["', '{"a":"', '{"k":"', '{"r":["')
 _VALUES = (*ATTRIBUTE_TYPES, *KEYS)
 
@@ -83,12 +82,7 @@ def _learn(counts: Counter[str], merges: int) -> dict[str, Any]:
 
 def _assembled(vocabulary: dict[str, int], rules: list[tuple[str, ...]], *, special: bool) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=rules, ignore_merges=False))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(_GPT2), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.decoder = decoders.ByteLevel()
     if special:
         tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in CONTROL])
