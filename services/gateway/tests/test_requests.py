@@ -61,8 +61,7 @@ async def test_what_is_no_json_is_refused(sqlite_gateway: Gateway) -> None:
     ):
         is_problem(await http.post("/api/artifacts", content=body, headers=JSON), 400, "malformed_body")
     form = {"content-type": "application/x-www-form-urlencoded"}
-    body = json.dumps(REQUEST)
-    is_problem(await http.post("/api/artifacts", content=body, headers=form), 415, "not_json")
+    is_problem(await http.post("/api/artifacts", content=json.dumps(REQUEST), headers=form), 415, "not_json")
 
 
 async def test_a_body_past_the_limit_is_refused_however_it_is_sent(sqlite_gateway: Gateway) -> None:

@@ -1,0 +1,137 @@
+"""What the gateway asks other services, and what it says when they refuse or do not answer."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from hone_chassis.errors import Permanent
+from hone_chassis.rpc import answering
+from hone_contracts import subjects
+from hone_contracts.errors import Request
+from hone_contracts.hub import FileReport, InspectFile
+from hone_contracts.registry import ListModels, ListRoutes, Model, Models, Routes, ShowModel
+from hone_contracts.status import AskStatus, ServiceStatus
+from hone_contracts.training import CheckTraining, TrainingPossible
+from nats.aio.msg import Msg
+from playing import Gateway
+from pydantic import BaseModel
+
+MODEL = Model(name="hone-starter", provider="llamacpp", artifact_types=(), versions=())
+
+
+@asynccontextmanager
+async def answered(
+    gateway: Gateway,
+    question: type[Request],
+    handler: Callable[[Any], Awaitable[BaseModel]],
+    subject: str = "",
+) -> AsyncIterator[None]:
+    """While open, ``handler`` answers as the other service would."""
+    subject = subject or str(getattr(question, "subject", ""))
+    answer = answering(subject, question, handler)
+
+    async def reply(message: Msg) -> None:
+        await message.respond(await answer(message.data))
+
+    subscription = await gateway.client.subscribe(subject, cb=reply)
+    await gateway.client.flush()
+    yield
+    await subscription.unsubscribe()
+
+
+async def test_models_and_routes_come_from_the_registry(sqlite_gateway: Gateway) -> None:
+    async def models(_question: ListModels) -> Models:
+        return Models(models=(MODEL,))
+
+    async def model(question: ShowModel) -> Model:
+        if question.name != MODEL.name:
+            raise Permanent("no_such_model", "There is no such model", f"No model {question.name}.", 404)
+        return MODEL
+
+    async def routes(_question: ListRoutes) -> Routes:
+        return Routes(routes={})
+
+    http = sqlite_gateway.http
+    async with (
+        answered(sqlite_gateway, ListModels, models),
+        answered(sqlite_gateway, ShowModel, model),
+        answered(sqlite_gateway, ListRoutes, routes),
+    ):
+        assert (await http.get("/api/models")).json() == {"models": [MODEL.model_dump(mode="json")]}
+        assert (await http.get("/api/models/hone-starter")).json()["provider"] == "llamacpp"
+        assert (await http.get("/api/routes")).json() == {"routes": {}}
+        missing = await http.get("/api/models/nothing")
+    assert (missing.status_code, missing.json()["code"]) == (404, "no_such_model")
+    assert missing.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_service_that_does_not_listen_is_503(sqlite_gateway: Gateway) -> None:
+    for path in ("/api/models", "/api/routes"):
+        refused = await sqlite_gateway.http.get(path)
+        assert (refused.status_code, refused.json()["code"]) == (503, "service_unavailable")
+        assert "hone status" in refused.json()["detail"]
+
+
+async def test_a_file_is_inspected_by_the_hub_and_the_answer_kept_for_its_key(
+    sqlite_gateway: Gateway,
+) -> None:
+    asked: list[str] = []
+
+    async def inspect(question: InspectFile) -> FileReport:
+        asked.append(question.uri)
+        if question.uri.endswith("cut.gguf"):
+            raise Permanent("not_gguf", "This is no GGUF file", "It ends in its header.", 422)
+        return FileReport(report={"tensors": len(asked)})
+
+    http = sqlite_gateway.http
+    async with answered(sqlite_gateway, InspectFile, inspect):
+        key = {"Idempotency-Key": "i1"}
+        first = await http.post("/api/hub/inspect-file", json={"path": "/models/a b.gguf"}, headers=key)
+        again = await http.post("/api/hub/inspect-file", json={"path": "/models/a b.gguf"}, headers=key)
+        assert first.json() == again.json() == {"tensors": 1}
+        assert asked[0] == "file:///models/a%20b.gguf"
+        cut = await http.post("/api/hub/inspect-file", json={"path": "/models/cut.gguf"})
+    assert (cut.status_code, cut.json()["detail"]) == (422, "It ends in its header.")
+    relative = await http.post("/api/hub/inspect-file", json={"path": "a.gguf"})
+    assert (relative.status_code, relative.json()["errors"][0]["field"]) == (422, "path")
+
+
+async def test_training_says_what_is_missing(sqlite_gateway: Gateway) -> None:
+    async def check(question: CheckTraining) -> TrainingPossible:
+        if question.method == "lora":
+            raise Permanent("no_torch", "torch is not installed", "Run `make train-ready`.", 501)
+        return TrainingPossible(method=question.method, device="cpu")
+
+    http = sqlite_gateway.http
+    async with answered(sqlite_gateway, CheckTraining, check):
+        refused = await http.post("/api/train", json={"type": "mermaid_erd", "method": "lora"})
+        possible = await http.post("/api/train", json={"type": "mermaid_erd", "method": "few_shot"})
+    assert (refused.status_code, refused.json()["detail"]) == (501, "Run `make train-ready`.")
+    assert (possible.status_code, possible.json()["code"]) == (501, "not_built")
+    assert (await http.post("/api/train", json={"type": "uml", "method": "lora"})).status_code == 422
+
+
+async def test_status_tells_of_each_service(sqlite_gateway: Gateway) -> None:
+    async def hub(_question: AskStatus) -> ServiceStatus:
+        return ServiceStatus(service="hub", troubles={"disk": "full"})
+
+    async def registry(_question: AskStatus) -> ServiceStatus:
+        return ServiceStatus(service="registry", troubles={})
+
+    async with (
+        answered(sqlite_gateway, AskStatus, hub, subjects.rpc("hub", "status")),
+        answered(sqlite_gateway, AskStatus, registry, subjects.rpc("registry", "status")),
+    ):
+        status = (await sqlite_gateway.http.get("/api/status")).json()
+    services = {each["name"]: each for each in status["services"]}
+    assert list(services) == ["gateway", "generator", "hub", "trainer", "registry"]
+    assert {name for name, each in services.items() if each["ready"]} == {"gateway", "registry"}
+    assert services["hub"]["detail"] == "disk: full"
+    assert "nobody listens" in services["generator"]["detail"]
+
+
+async def test_the_gateway_itself_answers_how_it_is(sqlite_gateway: Gateway) -> None:
+    subject = subjects.rpc("gateway", "status")
+    reply = await sqlite_gateway.client.request(subject, AskStatus().model_dump_json().encode(), timeout=5)
+    assert json.loads(reply.data)["answer"] == {"service": "gateway", "troubles": {}}
