@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -94,6 +93,11 @@ async def test_each_trouble_has_its_error_and_the_next_answer_is_good(
     assert error.transient is transient
     assert says in str(error)
     assert "\n" not in str(error)
+
+
+async def test_a_line_without_end_is_cut_off_however_long_the_answer_may_be(fake: FakeOllama) -> None:
+    error = await trouble(fake, "huge", replace(ASK, max_tokens=100_000))
+    assert "far more" in str(error)
 
 
 async def test_a_full_queue_is_for_later(fake: FakeOllama) -> None:
@@ -198,12 +202,14 @@ async def test_a_server_that_hangs_is_left_alone_while_another_works(fake: FakeO
     with socket.create_server(("127.0.0.1", 0)) as silent:
         hanging = f"http://127.0.0.1:{silent.getsockname()[1]}"
         async with using(
-            hanging, fake.url, settings=replace(QUICK, listing_s=0.3, first_token_s=10)
+            hanging, fake.url, settings=replace(QUICK, listing_s=1, first_token_s=10, retry_down_host_s=600)
         ) as provider:
             assert await answer(provider, "good")
-            started = time.monotonic()
+            silent.setblocking(False)
+            silent.accept()
             assert await answer(provider, "good")
-            assert time.monotonic() - started < 0.3
+            with pytest.raises(BlockingIOError):
+                silent.accept()
             with pytest.raises(ProviderUnavailable, match="did not answer /api/ps within"):
                 await answer(provider, "missing")
             health = await provider.health()
@@ -271,6 +277,7 @@ async def test_what_is_sent(fake: FakeOllama) -> None:
     assert (thinker["think"], oss["think"], "think" in plain) == (False, "low", False)
     assert thinker["format"] == schema
     assert thinker["keep_alive"] == 600
+    assert thinker["truncate"] is thinker["shift"] is False
     assert [message["role"] for message in thinker["messages"]] == ["system", "user"]
     assert plain["options"]["stop"] == ["END", "<|im_end|>"]
 
