@@ -9,7 +9,7 @@ from machine import Machine
 TEXTS = {
     "library": Path("examples/library/requirements.md").read_text(),
     "list": "# Parking garage\n\nWe keep for each parking spot:\n- its number\n- its level\n- the daily rate\n",
-    "hostile": 'A "mem`ber\\" has a {name} and an <email>. %% Each erDiagram owns many direction LR. \u202e\u0000',
+    "hostile": 'A "mem`ber\\" has a {name} and an <email>. %% Each erDiagram owns many direction LR. \u202e',
     "no facts": "The system should be fast. Please finish it by Friday; the budget is tight!",
     "emoji": "Each 🐝 hive has a colour. A beekeeper owns many hives. 蜂蜜 has a weight.",
 }
@@ -72,14 +72,14 @@ def test_what_was_generated_validates_alone(shared_machine: Machine, tmp_path: P
     [
         (["generate", "-t", "mermaid_erd", "-r", "   "], 2, "requirements"),
         (["generate", "-t", "haiku", "-r", "A member."], 2, "mermaid_erd"),
-        (["generate", "-t", "mermaid_erd", "-r", "x" * 120_000 + " " + "y" * 120_000], 2, ""),
+        (["generate", "-t", "mermaid_erd", "-r", "A mem\x07ber."], 2, "control character"),
         (["generate", "-t", "openapi", "-r", "A member."], 1, "mermaid_erd"),
-        (["generate", "-t", "mermaid_erd", "-r", "A member.", "--model", "nonsense"], 1, "model reference"),
+        (["generate", "-t", "mermaid_erd", "-r", "A member.", "--model", "nonsense"], 2, "model reference"),
         (["generate", "-t", "mermaid_erd", "-r", "A member.", "--model", "llamacpp:nobody"], 1, "nobody"),
         (["jobs", "show", "job_01j00000000000000000000000"], 3, "job"),
         (["jobs", "show", "../../etc/passwd"], 3, ""),
         (["models", "show", "llamacpp:nobody"], 3, "nobody"),
-        (["hub", "inspect-file", "/nowhere/at-all.gguf"], 3, "at-all.gguf"),
+        (["hub", "inspect-file", "/nowhere/at-all.gguf"], 2, "at-all.gguf"),
         (["train", "--type", "mermaid_erd", "--method", "lora"], 5, "cannot train by lora"),
     ],
 )
@@ -91,6 +91,20 @@ def test_a_mistake_is_one_line_that_says_what_to_do(
     assert "Traceback" not in done.stderr
     last = done.stderr.strip().splitlines()[-1]
     assert says in last
+
+
+def test_a_megabyte_of_requirements_is_refused_and_says_how_much_goes(shared_machine: Machine) -> None:
+    done = shared_machine.hone("generate", "-t", "mermaid_erd", "-r", "-", stdin="A member. " * 105_000)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert "KiB" in done.stderr or "bytes" in done.stderr
+
+
+def test_malformed_json_is_a_problem_document(shared_machine: Machine) -> None:
+    with shared_machine.client() as client:
+        refused = client.post(
+            "/api/artifacts", content=b'{"type": ', headers={"Content-Type": "application/json"}
+        )
+    assert (refused.status_code, refused.headers["content-type"]) == (400, "application/problem+json")
 
 
 def test_a_wrong_key_is_refused(shared_machine: Machine) -> None:
@@ -121,5 +135,5 @@ def test_a_gguf_that_lies_about_its_sizes_is_told_apart_from_the_starter(
         bad = tmp_path / f"{name}.gguf"
         bad.write_bytes(content)
         done = shared_machine.hone("hub", "inspect-file", str(bad))
-        assert done.returncode == 1, done.stderr
-        assert "Traceback" not in done.stderr
+        assert done.returncode == 2, done.stderr
+        assert len(done.stderr.splitlines()) == 1
