@@ -56,10 +56,11 @@ class Database:
                     await connection.execute(text("BEGIN IMMEDIATE"))
                 yield session
                 await session.commit()
-                announced = session.info.get("announced", False)
-        if announced:
+        if session.info.get("announced", False):
             for wake in self._after_commit:
                 wake()
+        for act in session.info.get("then", ()):
+            act()
 
     async def ping(self) -> None:
         async with self.read() as session:
@@ -67,6 +68,11 @@ class Database:
 
     async def aclose(self) -> None:
         await self.engine.dispose()
+
+
+def then(session: AsyncSession, act: Callable[[], None]) -> None:
+    """Call ``act`` once the running write transaction has been committed; never if it is rolled back."""
+    session.info.setdefault("then", []).append(act)
 
 
 async def insert_new(session: AsyncSession, table: type[SQLModel], values: Mapping[str, Any]) -> bool:

@@ -61,7 +61,8 @@ class Gateway:
         return found
 
     async def job_in(self, job_id: str, state: str) -> dict[str, Any]:
-        return await until(lambda: self.job(job_id), lambda job: job["state"] == state)
+        found: dict[str, Any] = await until(lambda: self.job(job_id), lambda job: job["state"] == state)
+        return found
 
 
 async def until(look: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool], limit_s: float = 15) -> Any:

@@ -197,7 +197,8 @@ async def test_a_stop_lets_watchers_go(nats_server: Any, tmp_path: Any) -> None:
 
 async def test_a_watcher_who_left_is_not_kept(sqlite_gateway: Gateway) -> None:
     async def streams() -> float:
-        return metrics.EVENT_STREAMS._value.get()
+        [family] = metrics.EVENT_STREAMS.collect()
+        return family.samples[0].value
 
     job_id = await sqlite_gateway.accepted()
     before = await streams()

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from hone_chassis import announce
-from hone_chassis.database import insert_new
+from hone_chassis.database import insert_new, then
 from hone_chassis.tables import utc_now
 from hone_contracts.errors import ErrorBody
 from hone_contracts.generation import GenerateArtifact
@@ -14,7 +14,7 @@ from hone_contracts.hub import ConvertModel
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.jobs import ENDED, JobState
 from hone_contracts.messages import Command, JobProgressed
-from sqlalchemy import and_, bindparam, event, update
+from sqlalchemy import and_, bindparam, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -50,7 +50,7 @@ class JobBook:
         if not await insert_new(session, JobRow, row.model_dump()):
             return (await session.exec(select(JobRow.id).where(JobRow.retry_of == retry_of))).one()
         announce(session, command)
-        _after_commit(session, lambda: metrics.JOBS.labels(kind, JobState.QUEUED.value).inc())
+        then(session, lambda: metrics.JOBS.labels(kind, JobState.QUEUED.value).inc())
         return job_id
 
     async def succeed(self, session: AsyncSession, job_id: str, result: Mapping[str, Any]) -> JobRow | None:
@@ -88,8 +88,8 @@ class JobBook:
         row = (await session.exec(statement)).scalar_one_or_none()
         if row is not None:
             kind = row.kind
-            _after_commit(session, lambda: metrics.JOBS.labels(kind, state.value).inc())
-            _after_commit(session, lambda: self.ended(job_id))
+            then(session, lambda: metrics.JOBS.labels(kind, state.value).inc())
+            then(session, lambda: self.ended(job_id))
         return row
 
 
@@ -154,7 +154,3 @@ def document(row: JobRow) -> dict[str, Any]:
         "updated_at": row.updated_at.isoformat(),
         "finished_at": row.finished_at.isoformat() if row.finished_at else None,
     }
-
-
-def _after_commit(session: AsyncSession, act: Callable[[], None]) -> None:
-    event.listen(session.sync_session, "after_commit", lambda _session: act(), once=True)
