@@ -46,7 +46,10 @@ def running(client: httpx.Client, job: str) -> bool:
 
 
 def ended(client: httpx.Client, job: str) -> dict[str, Any] | None:
-    found: dict[str, Any] = client.get(f"/api/jobs/{job}").json()
+    answer = client.get(f"/api/jobs/{job}")
+    if answer.status_code == 503:  # a gateway that has just been started again
+        return None
+    found: dict[str, Any] = answer.json()
     return found if found["state"] in {"succeeded", "failed", "cancelled"} else None
 
 

@@ -16,6 +16,7 @@ from hone_generator.mermaid import MermaidParser
 from hone_generator.providers.base import Provider
 from hone_generator.providers.llamacpp import LlamaCppProvider, LlamaCppSettings, ModelFile
 from hone_generator.providers.ollama import OllamaProvider
+from hone_generator.providers.ollama_hosts import parse_hosts
 from hone_generator.routing import Router, provider_of
 from hone_generator.settings import GeneratorSettings
 
@@ -61,4 +62,4 @@ def _providers(settings: GeneratorSettings, files: dict[str, ModelFile]) -> dict
             idle_unload_s=settings.llamacpp_idle_unload_s,
         ),
     )
-    return {"llamacpp": llamacpp, "ollama": OllamaProvider(settings.ollama_hosts)}
+    return {"llamacpp": llamacpp, "ollama": OllamaProvider(parse_hosts(settings.ollama_host))}

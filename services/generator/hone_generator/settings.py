@@ -28,10 +28,6 @@ class GeneratorSettings(ServiceSettings):
     )
 
     @property
-    def ollama_hosts(self) -> tuple[str, ...]:
-        return tuple(host.strip() for host in self.ollama_host.split(",") if host.strip())
-
-    @property
     def model_folders(self) -> tuple[Path, ...]:
         """In-process models are loaded from these folders and no other."""
         folders = (self.data_dir / "models", self.starter_dir)
