@@ -40,12 +40,18 @@ def main() -> int:
     parser.add_argument("--sentences", type=int, default=1000, help="of each split")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--free", action="store_true", help="do not hold answers to the passage's words")
-    parser.add_argument("--errors", type=int, default=0, metavar="N", help="print N sentences a split that went wrong")
+    parser.add_argument(
+        "--errors", type=int, default=0, metavar="N", help="print N sentences a split that went wrong"
+    )
     parser.add_argument("--no-texts", action="store_true", help="leave the hand-written texts out")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     engine = Engine(options.model, options.threads)
-    report: dict[str, Any] = {"model": options.model.name, "sentences": options.sentences, "grounded": not options.free}
+    report: dict[str, Any] = {
+        "model": options.model.name,
+        "sentences": options.sentences,
+        "grounded": not options.free,
+    }
     for split in ("names", "both"):
         report[split] = sentences(engine, options, split)
     report["empty"] = empty_sentences(engine, options)
@@ -80,7 +86,10 @@ def empty_sentences(engine: Engine, options: argparse.Namespace) -> dict[str, fl
             shown += 1
             show("empty", sample, facts)
     wrong = sum(count > 0 for count in counts)
-    return {"facts_each": round(sum(counts) / len(counts), 3), "sentences_with_any": round(wrong / len(counts), 3)}
+    return {
+        "facts_each": round(sum(counts) / len(counts), 3),
+        "sentences_with_any": round(wrong / len(counts), 3),
+    }
 
 
 async def texts(engine: Engine) -> dict[str, Any]:
@@ -95,7 +104,10 @@ async def texts(engine: Engine) -> dict[str, Any]:
                 said, gold, one = elements_of(event.diagram), gold_of(text), Scores()
                 scores.add(said, gold)
                 one.add(said, gold)
-                each[path.stem] = {"entities": round(one.entities.f1, 2), "relations": round(one.relations.f1, 2)}
+                each[path.stem] = {
+                    "entities": round(one.entities.f1, 2),
+                    "relations": round(one.relations.f1, 2),
+                }
         seconds.extend(engine.seconds)
     windows = [sum(seconds[i : i + WINDOW]) for i in range(len(seconds) - WINDOW + 1)]
     timing = {"median": round(statistics.median(windows), 3), "worst": round(max(windows), 3)}
@@ -114,7 +126,11 @@ def gold_of(text: dict[str, Any]) -> Elements:
 def show(split: str, drawn: corpus.Sample, facts: Any) -> None:
     from hone_contracts.erd_facts import dumps
 
-    lines = (f"{split} {drawn.kind}: {drawn.subject} | {drawn.passage}", f"  gold {dumps(drawn.facts)}", f"  said {dumps(facts)}")
+    lines = (
+        f"{split} {drawn.kind}: {drawn.subject} | {drawn.passage}",
+        f"  gold {dumps(drawn.facts)}",
+        f"  said {dumps(facts)}",
+    )
     print("\n".join(lines), file=sys.stderr)
 
 
@@ -129,15 +145,27 @@ def table(report: dict[str, Any]) -> str:
 
     kinds = ("entities", "attributes", "relations")
     rows = [
-        ("sentences, names never seen: entities / attributes / relations", f1("names", *kinds), goal("names")),
+        (
+            "sentences, names never seen: entities / attributes / relations",
+            f1("names", *kinds),
+            goal("names"),
+        ),
         ("sentences, names and phrasings never seen", f1("both", *kinds), goal("both")),
-        ("facts invented per empty sentence of an unseen kind", f"{report['empty']['facts_each']:.2f}", "≤ 0.15"),
+        (
+            "facts invented per empty sentence of an unseen kind",
+            f"{report['empty']['facts_each']:.2f}",
+            "≤ 0.15",
+        ),
     ]
     if "texts" in report:
         time = report["texts"]["seconds_of_12_passages"]
         rows += [
             ("hand-written texts: entities / relations", f1("texts", "entities", "relations"), goal("texts")),
-            ("12 passages of them, seconds: median / worst", f"{time['median']:.2f} / {time['worst']:.2f}", "≤ 1"),
+            (
+                "12 passages of them, seconds: median / worst",
+                f"{time['median']:.2f} / {time['worst']:.2f}",
+                "≤ 1",
+            ),
         ]
     lines = ["| what, grounded and merged | measured | goal |", "| --- | --- | --- |"]
     return "\n".join([*lines, *(f"| {what} | {got} | {wanted} |" for what, got, wanted in rows)])

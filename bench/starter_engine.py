@@ -27,11 +27,15 @@ class Engine:
         """The generator's way to put a question."""
         if not isinstance(constraint, Gbnf):
             raise TypeError("the starter reads passages under a grammar")
-        return self._answer([{"role": m.role.value, "content": m.content} for m in messages], constraint.grammar)
+        return self._answer(
+            [{"role": m.role.value, "content": m.content} for m in messages], constraint.grammar
+        )
 
     def read(self, subject: str, passage: str, *, grounded: bool = True) -> Facts:
         """The facts of one normalised passage; none where the answer is no answer."""
-        messages = [{"role": m.role.value, "content": m.content} for m in prompts.starter_messages(subject, passage)]
+        messages = [
+            {"role": m.role.value, "content": m.content} for m in prompts.starter_messages(subject, passage)
+        ]
         grammar = grounding.grammar_for(subject, passage).grammar if grounded else None
         text = self._answer(messages, grammar)
         try:

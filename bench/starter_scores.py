@@ -100,7 +100,9 @@ class Scores:
     def as_dict(self) -> dict[str, dict[str, float]]:
         return {
             name: {"f1": round(s.f1, 3), "precision": round(s.precision, 3), "recall": round(s.recall, 3)}
-            for name, s in (("entities", self.entities), ("attributes", self.attributes), ("relations", self.relations))
+            for name, s in (
+                ("entities", self.entities),
+                ("attributes", self.attributes),
+                ("relations", self.relations),
+            )
         }
-
-

@@ -76,7 +76,9 @@ def test_a_bracket_that_does_not_close_is_an_error_that_names_its_line() -> None
 
 
 def test_no_held_out_word_is_in_an_entity_of_training(training: list[Sample]) -> None:
-    words = {word for s in training for name in entities_of(s.facts) for word in name.replace("-", " ").split()}
+    words = {
+        word for s in training for name in entities_of(s.facts) for word in name.replace("-", " ").split()
+    }
     singular = {word for word in words if not word.endswith("s")}
     assert len(singular) > 1000
     # A subject line alone never shows one either: the fact's names come from the same sampler.
@@ -85,7 +87,11 @@ def test_no_held_out_word_is_in_an_entity_of_training(training: list[Sample]) ->
 
 def plurals_of_seen_words(words: set[str]) -> set[str]:
     """Irregular plurals (people, mice) are not hashed themselves; their singulars are."""
-    return {word for word in words if word in {"people", "children", "men", "women", "mice", "geese", "feet", "alumni"}}
+    return {
+        word
+        for word in words
+        if word in {"people", "children", "men", "women", "mice", "geese", "feet", "alumni"}
+    }
 
 
 def test_every_entity_of_the_held_out_splits_has_a_word_training_never_names() -> None:
@@ -102,7 +108,9 @@ def known_everywhere() -> set[str]:
 
 def stems_of(word: str) -> set[str]:
     return {word, word.removesuffix("s"), word.removesuffix("es"), word.removesuffix("ies") + "y"} | {
-        singular for singular, plural in {"child": "children", "person": "people", "leaf": "leaves"}.items() if plural == word
+        singular
+        for singular, plural in {"child": "children", "person": "people", "leaf": "leaves"}.items()
+        if plural == word
     }
 
 

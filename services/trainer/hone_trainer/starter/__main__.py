@@ -13,16 +13,24 @@ from hone_trainer.starter.errors import StarterError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m hone_trainer.starter", description=__doc__.split("\n\n")[1])
-    parser.add_argument("--seed", type=int, default=1, help="everything follows from it (default 1, the shipped one)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints, shards and the result")
+    parser = argparse.ArgumentParser(
+        prog="python -m hone_trainer.starter", description=__doc__.split("\n\n")[1]
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="everything follows from it (default 1, the shipped one)"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for checkpoints, shards and the result"
+    )
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=float, help="train for about so long instead of the shipped length")
     length.add_argument("--steps", type=int, help=f"train for so many steps (default {DEFAULT_STEPS})")
     parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint under --out")
     parser.add_argument("--threads", type=int, default=1, help="threads of the training process (default 1)")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
+    )
     try:
         folder = build(
             options.seed, options.out, steps=options.steps, minutes=options.minutes,

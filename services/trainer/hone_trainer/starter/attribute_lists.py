@@ -1,6 +1,7 @@
 """Lists of attributes as texts write them: with articles, bare, with types in brackets."""
 
 from hone_contracts.erd_facts import AttributeType
+
 from hone_trainer.starter.inflection import article
 from hone_trainer.starter.names import Attribute
 from hone_trainer.starter.writer import Writer
@@ -15,8 +16,37 @@ SPOKEN_TYPES: tuple[tuple[str, AttributeType], ...] = (
     ("varchar ( 255 )", "string"), ("char ( 2 )", "string"), ("free text", "text"), ("bigint", "int"),
 )  # fmt: skip
 _LENGTHS = ((1, 2, 3, 4, 5, 6, 7, 8, 9), (6, 18, 26, 20, 12, 8, 5, 3, 2))
-_OPTIONAL = ("optional", "mandatory", "required", "if known", "may be empty", "not null", "if any", "in euros")
+_OPTIONAL = (
+    "optional",
+    "mandatory",
+    "required",
+    "if known",
+    "may be empty",
+    "not null",
+    "if any",
+    "in euros",
+)
 _VALUES = "open closed new active inactive pending paid unpaid draft published small large low medium high cancelled completed red green blue male female standard premium daily weekly cash card economy business free taken damaged lost on_hold approved rejected single double confirmed shipped delivered returned scheduled running finished planned".split()  # noqa: E501, SIM905
+
+DESCRIBED_SHARE = 0.04
+WHETHER_SHARE = 0.03
+_ADJECTIVES = tuple(
+    "optional short current mandatory valid exact full long brief new own internal official numeric separate "
+    "additional planned actual first main".split()
+)
+# After an attribute; part of neither its name nor its type.
+_REMARKS = (
+    "in euros", "in kilograms", "in minutes", "in metres", "per hour", "per day", "of the person", "of the thing",
+    "for emergencies", "for internal use", "for billing", "if known", "if there is one", "if any", "as text",
+    "on which it started", "on which it was bought", "at which it ends", "between 1 and 10", "in percent",
+    "of the last visit", "of the company", "of its maker", "for the label", "at the start", "at the time", "so far",
+    "in three languages", "when it was made", "to be paid", "to be charged", "that was agreed", "that was given",
+)  # fmt: skip
+_FLAGS = tuple(
+    "active paid available confirmed approved open closed valid insured vaccinated published archived refundable "
+    "mandatory fragile taxable verified locked visible complete damaged returned reserved occupied".split()
+)
+_IT_IS = ("it is", "it is still", "they are", "it has been", "this is", "it was")
 
 
 def attribute_count(writer: Writer) -> int:
@@ -27,7 +57,9 @@ def joined(writer: Writer, items: list[str]) -> str:
     """ "a, b and c" with the usual variations."""
     if len(items) == 1:
         return items[0]
-    last = writer.rng.choices((" and ", " , and ", " as well as ", " , ", " & ", " plus ", " and also "), (60, 18, 5, 6, 2, 2, 2))[0]
+    last = writer.rng.choices(
+        (" and ", " , and ", " as well as ", " , ", " & ", " plus ", " and also "), (60, 18, 5, 6, 2, 2, 2)
+    )[0]
     between = " ; " if len(items) > 2 and writer.chance(0.02) else " , "
     return between.join(items[:-1]) + last + items[-1]
 
@@ -45,7 +77,9 @@ def bare(writer: Writer, attributes: list[Attribute]) -> tuple[str, list[Attribu
 
 def possessive(writer: Writer, attributes: list[Attribute]) -> tuple[str, list[Attribute]]:
     """ "its name, its email and the date of birth"."""
-    style = writer.rng.choices(("its", "their", "the", "the first", "his or her", "a", ""), (28, 10, 20, 18, 3, 8, 13))[0]
+    style = writer.rng.choices(
+        ("its", "their", "the", "the first", "his or her", "a", ""), (28, 10, 20, 18, 3, 8, 13)
+    )[0]
     return _written(writer, attributes, style, bracket_share=0.04)
 
 
@@ -73,15 +107,26 @@ def _written(
     items: list[str] = []
     said: list[Attribute] = []
     for index, attribute in enumerate(attributes):
-        text, meant = _bracketed(writer, attribute) if writer.chance(bracket_share) else (attribute.name, attribute)
+        if style in {"its", "the", "their"} and writer.chance(WHETHER_SHARE):
+            flag = writer.rng.choice(_FLAGS)
+            if all(flag != other.name for other in [*said, *attributes]):
+                items.append(f"whether {writer.rng.choice(_IT_IS)} {flag}")
+                said.append(Attribute(flag, "boolean"))
+                continue
+        text, meant = attribute.name, attribute
+        if writer.chance(bracket_share):
+            text, meant = _bracketed(writer, attribute)
         items.append(_introduced(writer, text, style, index))
         said.append(meant)
     return joined(writer, items), said
 
 
 def _introduced(writer: Writer, text: str, style: str, index: int) -> str:
-    adjective = writer.rng.choice(("optional ", "short ", "current ", "mandatory ", "valid ")) if writer.chance(0.03) else ""
-    words = adjective + text
+    words = text
+    if writer.chance(DESCRIBED_SHARE):
+        words = f"{writer.rng.choice(_ADJECTIVES)} {words}"
+    if writer.chance(DESCRIBED_SHARE) and not words.endswith(")"):
+        words = f"{words} {writer.rng.choice(_REMARKS)}"
     match style:
         case "a":
             plural = text.endswith("s") and not text.endswith(("ss", "us", "is"))
@@ -103,10 +148,21 @@ def _bracketed(writer: Writer, attribute: Attribute) -> tuple[str, Attribute]:
             text = f"{name} : {spoken}" if writer.chance(0.1) else f"{name} ( {spoken} )"
             return text, Attribute(name, meant)
         case "unique":
-            remark = writer.rng.choice(("{} ( unique )", "{} ( unique )", "unique {}", "unique {}", "{} ( must be unique )", "{} ( uk )"))
+            remark = writer.rng.choice(
+                (
+                    "{} ( unique )",
+                    "{} ( unique )",
+                    "unique {}",
+                    "unique {}",
+                    "{} ( must be unique )",
+                    "{} ( uk )",
+                )
+            )
             return remark.format(name), Attribute(name, attribute.type, "UK")
         case "primary":
-            return f"{name} ( {writer.rng.choice(('primary key', 'pk', 'key'))} )", Attribute(name, attribute.type, "PK")
+            return f"{name} ( {writer.rng.choice(('primary key', 'pk', 'key'))} )", Attribute(
+                name, attribute.type, "PK"
+            )
         case "values":
             return f"{name} ( {enum_values(writer)} )", Attribute(name, "enum")
         case _:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hone_contracts.erd_facts import Cardinality, Fact
+
 from hone_trainer.starter.inflection import plain_plural, third_person
 from hone_trainer.starter.names import EntityName
 from hone_trainer.starter.slots import Slots, attribute_slot_facts
@@ -13,14 +14,62 @@ from hone_trainer.starter.writer import Spoken, Writer, relation
 VerbClass = Literal["own", "shared", "one"]
 SubjectKind = Literal["each", "all", "many", "singular pronoun", "plural pronoun"]
 
-_SINGULAR_PRONOUNS = ("it", "it", "it", "it", "this", "he", "she", "each", "each one", "each of them", "every one of them", "he or she")
+_SINGULAR_PRONOUNS = (
+    "it",
+    "it",
+    "it",
+    "it",
+    "this",
+    "he",
+    "she",
+    "each",
+    "each one",
+    "each of them",
+    "every one of them",
+    "he or she",
+)
 _PLURAL_PRONOUNS = ("they", "they", "they", "these", "all of them", "both", "they all")
+_MANY_SUBJECTS = ("many", "several", "multiple", "two or more", "different", "various", "a number of", "one or more")
 PSEUDO_VERB_SHARE = 0.05
 _ATTRIBUTE_VERBS = frozenset(
-    "have;hold;keep;contain;include;comprise;possess;carry;consist of;come with;list;store;need;require;display;define;"
-    "record;be made up of;be composed of;specify;name;state;show;feature;provide".split(";")
+    [
+        "have",
+        "hold",
+        "keep",
+        "contain",
+        "include",
+        "comprise",
+        "possess",
+        "carry",
+        "consist of",
+        "come with",
+        "list",
+        "store",
+        "need",
+        "require",
+        "display",
+        "define",
+        "record",
+        "be made up of",
+        "be composed of",
+        "specify",
+        "name",
+        "state",
+        "show",
+        "feature",
+        "provide",
+    ]
 )
-_EXPLICIT_ONE = ("one", "exactly one", "a single", "at most one", "only one", "precisely one", "just one", "zero or one")
+_EXPLICIT_ONE = (
+    "one",
+    "exactly one",
+    "a single",
+    "at most one",
+    "only one",
+    "precisely one",
+    "just one",
+    "zero or one",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +95,19 @@ class _Object:
 
 
 def new_subject(writer: Writer, name: EntityName) -> Subject:
-    kind = writer.rng.choices(("each", "all", "many", "only"), (55, 40, 4, 1))[0]
-    if kind == "only":
-        return Subject(f"only {name.plural}", name.plural, "all")
-    if kind == "each":
-        text = writer.each(name)
-        return Subject(text, name.plural if text.startswith("each of the ") else name.singular, "each")
-    if kind == "all":
-        return Subject(writer.all(name), name.plural, "all")
-    return Subject(f"{writer.rng.choice(('many', 'several', 'multiple', 'two or more', 'different', 'various'))} {name.plural}", name.plural, "many")
+    kind = writer.rng.choices(("each", "all", "many", "only"), (55, 39, 5, 1))[0]
+    match kind:
+        case "each":
+            text = writer.each(name)
+            surface = name.plural if text.startswith("each of the ") else name.singular
+            return Subject(text + writer.remark(), surface, "each")
+        case "many":
+            quantity = writer.rng.choice(_MANY_SUBJECTS) if writer.chance(0.7) else writer.quantity()
+            return Subject(f"{quantity} {name.plural}", name.plural, "many")
+        case "only":
+            return Subject(f"only {name.plural}", name.plural, "all")
+        case _:
+            return Subject(writer.all(name), name.plural, "all")
 
 
 def pronoun(writer: Writer, surface: str, *, plural: bool) -> Subject:
@@ -83,9 +136,15 @@ def predicate(writer: Writer, subject: Subject, other: EntityName | None = None)
         text = f"{_finite(writer, 'be ' + passive, subject)} {thing.text}"
     else:
         thing = _object(writer, other, many_share={"own": 0.85, "shared": 0.75, "one": 0.12}[verb_class])
-        if active in _ATTRIBUTE_VERBS and not thing.many and other.singular not in writer.lexicon.plain_entities:
+        if (
+            active in _ATTRIBUTE_VERBS
+            and not thing.many
+            and other.singular not in writer.lexicon.plain_entities
+        ):
             # "has a zorb" could be an attribute; "has exactly one zorb" is not.
-            thing = _Object(f"{writer.rng.choice(_EXPLICIT_ONE)} {other.singular}", other.singular, many=False)
+            thing = _Object(
+                f"{writer.rng.choice(_EXPLICIT_ONE)} {other.singular}", other.singular, many=False
+            )
         cardinality = _active_cardinality(verb_class, subject, thing)
         if active == "have" and not subject.plural and thing.text.split(" ")[0] in {"a", "an", "the", "its"}:
             cardinality = "N:1"  # "each course has a teacher" does not say that the teacher has no other
@@ -97,8 +156,28 @@ def _finite(writer: Writer, verb: str, subject: Subject) -> str:
     """The verb with its modal and adverb, agreeing with the subject."""
     modal = writer.modal(plural=subject.plural)
     first = modal.split(" ")[0]
-    if first in {"can", "may", "must", "should", "will", "shall", "might", "could", "is", "are", "has", "have", "needs", "need", "wants", "want"}:
-        if not (first in {"has", "have", "needs", "need", "wants", "want", "is", "are"} and not modal.endswith(" to")):
+    if first in {
+        "can",
+        "may",
+        "must",
+        "should",
+        "will",
+        "shall",
+        "might",
+        "could",
+        "is",
+        "are",
+        "has",
+        "have",
+        "needs",
+        "need",
+        "wants",
+        "want",
+    }:
+        if not (
+            first in {"has", "have", "needs", "need", "wants", "want", "is", "are"}
+            and not modal.endswith(" to")
+        ):
             return f"{modal} {verb}"
     conjugated = plain_plural(verb) if subject.plural else third_person(verb)
     aspect = writer.closed("aspect")
@@ -174,7 +253,9 @@ def _with_pronoun(text: str, carried: Subject) -> tuple[str, bool]:
     return text, False
 
 
-def attribute_predicate(writer: Writer, subject: Subject, kinds: tuple[str, ...] = ("list",)) -> tuple[str, list[Fact]]:
+def attribute_predicate(
+    writer: Writer, subject: Subject, kinds: tuple[str, ...] = ("list",)
+) -> tuple[str, list[Fact]]:
     """What follows a given subject: "has a name and an email"."""
     section = writer.rng.choice(kinds)
     slot = "{all:A}" if subject.plural else "{each:A}"
@@ -186,4 +267,6 @@ def attribute_predicate(writer: Writer, subject: Subject, kinds: tuple[str, ...]
             return slots.fill(rest).strip(), attribute_slot_facts(slots, subject.surface)
         if writer.held_phrasings:  # few held lines begin with the subject
             slots = Slots(writer)
-            return slots.fill(f"{'have' if subject.plural else 'has'} {{attrs}}"), attribute_slot_facts(slots, subject.surface)
+            return slots.fill(f"{'have' if subject.plural else 'has'} {{attrs}}"), attribute_slot_facts(
+                slots, subject.surface
+            )

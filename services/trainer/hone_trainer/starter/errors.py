@@ -25,7 +25,9 @@ class CheckpointMismatch(StarterError):
 
     def __init__(self, path: Path, differing: dict[str, tuple[object, object]]) -> None:
         rows = ", ".join(f"{key}: {was!r} then, {now!r} now" for key, (was, now) in sorted(differing.items()))
-        super().__init__(f"{path} was made by another recipe ({rows}); use another --out or leave out --resume")
+        super().__init__(
+            f"{path} was made by another recipe ({rows}); use another --out or leave out --resume"
+        )
         self.path = path
         self.differing = differing
 

@@ -44,7 +44,9 @@ def initialise(model: Starter, seed: int) -> None:
         block.down.weight.copy_(_random(rng, shape.width, shape.feed_forward) * 0.001)
     noted = _orthogonal(rng, known)[: PREVIOUS_HEADS * shape.head_width]
     _look_back(shape, model.blocks[0].attention.qkv.weight, model.blocks[0].attention.out.weight, noted, gain)
-    _induce(shape, model.blocks[1].attention.qkv.weight, model.blocks[1].attention.out.weight, noted, gain, rng)
+    _induce(
+        shape, model.blocks[1].attention.qkv.weight, model.blocks[1].attention.out.weight, noted, gain, rng
+    )
 
 
 def _identity_width(shape: Shape) -> int:

@@ -11,6 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from hone_contracts.erd_facts import ATTRIBUTE_TYPES, AttributeType, is_name
+
 from hone_trainer.starter.errors import PhraseError
 
 PHRASES = Path(__file__).parent / "phrases"
@@ -92,7 +93,9 @@ class Lexicon:
     @cached_property
     def attribute_names(self) -> Split:
         """Single words are always seen: nobody can read requirements without "name" and "price"."""
-        held = [n for n in self.attributes if " " in n and self._held(f"attribute:{n}", HELD_PHRASINGS_PERCENT)]
+        held = [
+            n for n in self.attributes if " " in n and self._held(f"attribute:{n}", HELD_PHRASINGS_PERCENT)
+        ]
         return Split(tuple(n for n in self.attributes if n not in set(held)), tuple(held))
 
     @cached_property
@@ -147,7 +150,9 @@ class Lexicon:
         return held_out(self.seed, item, percent)
 
     def _names(self, file: str) -> Split:
-        names = list(dict.fromkeys(n for line in read_sections(file)[""] for n in _commas(line) if is_name(n)))
+        names = list(
+            dict.fromkeys(n for line in read_sections(file)[""] for n in _commas(line) if is_name(n))
+        )
         held = [n for n in names if any(held_word(self.seed, word) for word in n.split())]
         return Split(tuple(n for n in names if n not in set(held)), tuple(held))
 

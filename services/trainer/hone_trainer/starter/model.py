@@ -41,7 +41,9 @@ class Attention(nn.Module):
         batch, length, _ = x.shape
         qkv = self.qkv(x).view(batch, length, 3, self.shape.heads, self.shape.head_width)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each [batch, heads, length, head_width]
-        mixed = F.scaled_dot_product_attention(_rotated(q, cos, sin), _rotated(k, cos, sin), v, attn_mask=mask)
+        mixed = F.scaled_dot_product_attention(
+            _rotated(q, cos, sin), _rotated(k, cos, sin), v, attn_mask=mask
+        )
         mixed = mixed.transpose(1, 2).reshape(batch, length, self.shape.width)
         return self.out(mixed)  # type: ignore[no-any-return]
 

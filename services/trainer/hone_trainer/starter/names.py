@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from random import Random
 
 from hone_contracts.erd_facts import AttributeType, Key, is_name
+
 from hone_trainer.starter.inflection import plural
 from hone_trainer.starter.lexicon import Lexicon, held_word
 
@@ -92,10 +93,10 @@ class NameSampler:
     @property
     def _entity_kinds(self) -> tuple[tuple[float, Callable[[], str]], ...]:
         return (
-            (0.34, self._known),
+            (0.40, self._known),
             (0.14, lambda: f"{self._any_word()} {self._head()}"),
-            (0.14, self._any_word),
-            (0.16, self.pseudo_word),
+            (0.11, self._any_word),
+            (0.13, self.pseudo_word),
             (0.07, lambda: f"{self.pseudo_word()} {self._head()}"),
             (0.06, lambda: f"{self._any_word()} {self._any_word()}"),
             (0.03, lambda: f"{self._any_word()} {self.pseudo_word()}"),

@@ -14,7 +14,9 @@ _A, _B, _C = 3.4445, -4.7750, 2.0315
 class Muon(Optimizer):
     """Momentum whose update is orthogonalised, so all directions of a matrix learn at the same pace."""
 
-    def __init__(self, groups: list[dict[str, Any]], lr: float, momentum: float = 0.95, steps: int = 5) -> None:
+    def __init__(
+        self, groups: list[dict[str, Any]], lr: float, momentum: float = 0.95, steps: int = 5
+    ) -> None:
         """A group's "parts" says how many matrices lie one below the other in each of its parameters."""
         super().__init__(groups, {"lr": lr, "momentum": momentum, "steps": steps, "parts": 1})
 

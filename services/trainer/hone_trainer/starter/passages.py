@@ -6,6 +6,7 @@ from random import Random
 
 from hone_contracts import erd_facts
 from hone_contracts.erd_facts import Attributes, Entities, Fact, Facts, Keys, Relation
+
 from hone_trainer.starter.clauses import (
     Subject,
     attribute_clause,
@@ -16,6 +17,7 @@ from hone_trainer.starter.clauses import (
     pronoun,
     verb_clause,
 )
+from hone_trainer.starter.inflection import plural
 from hone_trainer.starter.lexicon import Lexicon
 from hone_trainer.starter.names import EntityName
 from hone_trainer.starter.slots import Slots, list_of_entities, relation_facts
@@ -43,7 +45,12 @@ class _Draft:
 
 
 def sample(
-    lexicon: Lexicon, rng: Random, *, held_names: bool = False, held_phrasings: bool = False, kind: str | None = None
+    lexicon: Lexicon,
+    rng: Random,
+    *,
+    held_names: bool = False,
+    held_phrasings: bool = False,
+    kind: str | None = None,
 ) -> Sample:
     """One passage. With `held_…` it is made of names or phrasings that training never sees."""
     chosen = kind or rng.choices(tuple(_KINDS), tuple(share for share, _ in _KINDS.values()))[0]
@@ -59,7 +66,9 @@ def _finished(writer: Writer, kind: str, draft: _Draft) -> Sample:
     if not draft.bare:
         text = _framed(writer, text)
     subject = draft.subject if draft.subject is not None else _any_subject(writer, draft.spoken.facts)
-    return Sample(kind, erd_facts.normalise(subject), erd_facts.normalise(text), tuple(tidied(draft.spoken.facts)))
+    return Sample(
+        kind, erd_facts.normalise(subject), erd_facts.normalise(text), tuple(tidied(draft.spoken.facts))
+    )
 
 
 def _framed(writer: Writer, text: str) -> str:
@@ -68,19 +77,26 @@ def _framed(writer: Writer, text: str) -> str:
         text = f"{writer.closed('opener')} {text}"
     if writer.chance(0.12):
         text = f"{text} {writer.closed('adjunct')}"
+    elif writer.chance(0.03) and not text.endswith((".", "?", ":")):
+        text = f"{text} {Slots(writer).fill(writer.closed('such as'))}"
     if text.endswith((".", "?", ":")):
         return text
     return text + writer.rng.choices((" .", "", " ;", " !"), (90, 8, 1.5, 0.5))[0]
 
 
 def _any_subject(writer: Writer, facts: list[Fact]) -> str:
-    """A subject line that this passage does not need: often what it is about anyway."""
+    """A subject line that this passage does not need: often what it is about anyway, or nearly so."""
     draw = writer.rng.random()
+    name = writer.names.entity()
     if draw < 0.2:
         return ""
     if draw < 0.5 and facts:
-        return _first_name(facts[0])
-    name = writer.names.entity()
+        about = _first_name(facts[0])
+        if draw < 0.38:
+            return about
+        if draw < 0.44:  # a heading in the other number
+            return about.removesuffix("s") if about.endswith("s") else plural(about)
+        return f"{about} {name.singular.rpartition(' ')[2]}"  # "loan rules" above a sentence about a loan
     return name.plural if writer.chance(0.4) else name.singular
 
 
@@ -145,7 +161,9 @@ def _relation_template(section: str) -> Callable[[Writer], _Draft]:
     def make(writer: Writer) -> _Draft:
         text, _, stated = writer.line(writer.lexicon.relations[section]).partition("=>")
         slots = Slots(writer)
-        carried = text.startswith(("{each:A} has", "{each:A} is", "{each:A} belongs", "{each:A} [")) and writer.chance(0.15)
+        carried = text.startswith(
+            ("{each:A} has", "{each:A} is", "{each:A} belongs", "{each:A} [")
+        ) and writer.chance(0.15)
         if carried:
             surface, _ = _surface(writer, slots.entity("A"))
             slots.surfaces["A"] = surface
@@ -230,7 +248,13 @@ def _any_predicate(writer: Writer, subject: Subject) -> tuple[str, list[Fact]]:
 
 
 def _predicates_joined(writer: Writer, parts: list[str]) -> str:
-    last = writer.rng.choice((" and ", " , and ", " and ", " , and also ", " and also ", " , but ", " , and it ", " as well as "))
+    last = writer.rng.choice(
+        (" and ", " , and ", " and ", " , and also ", " and also ", " , but ", " , and it ", " as well as ")
+    )
+    # "is taught by one teacher and attended by many students"
+    verbs = [part.split(" ")[0] for part in parts]
+    if verbs[-1] == verbs[-2] and verbs[-1] in {"is", "are", "has", "have"} and writer.chance(0.6):
+        parts = [*parts[:-1], parts[-1].partition(" ")[2]]
     return " , ".join(parts[:-1]) + last.replace(" it ", " ") + parts[-1]
 
 
@@ -239,7 +263,11 @@ def _two_clauses(writer: Writer) -> _Draft:
     first_name = _entity(writer)
     subject = new_subject(writer, first_name)
     other = _entity(writer)
-    first = verb_clause(writer, subject, other) if writer.chance(0.7) else attribute_clause(writer, "list", first_name)
+    first = (
+        verb_clause(writer, subject, other)
+        if writer.chance(0.7)
+        else attribute_clause(writer, "list", first_name)
+    )
     if not any(fact.from_ == subject.surface for fact in first.facts if isinstance(fact, Relation)):
         # The attribute sentence wrote its own subject, perhaps in the other number.
         named = _first_name(first.facts[0])
@@ -258,7 +286,11 @@ def _two_clauses(writer: Writer) -> _Draft:
 def _following(writer: Writer, subject: Subject, first: EntityName, other: EntityName) -> Spoken:
     match writer.rng.choices(("pronoun", "back", "object", "new"), (35, 25, 20, 20))[0]:
         case "pronoun":
-            carried = Subject("they" if subject.plural else "it", subject.surface, "plural pronoun" if subject.plural else "singular pronoun")
+            carried = Subject(
+                "they" if subject.plural else "it",
+                subject.surface,
+                "plural pronoun" if subject.plural else "singular pronoun",
+            )
             if writer.chance(0.5):
                 return verb_clause(writer, carried)
             text, facts = attribute_predicate(writer, carried)
@@ -266,7 +298,11 @@ def _following(writer: Writer, subject: Subject, first: EntityName, other: Entit
         case "back":
             return verb_clause(writer, new_subject(writer, other), first)
         case "object":
-            return attribute_clause(writer, "list", other) if writer.chance(0.5) else verb_clause(writer, new_subject(writer, other))
+            return (
+                attribute_clause(writer, "list", other)
+                if writer.chance(0.5)
+                else verb_clause(writer, new_subject(writer, other))
+            )
         case _:
             return _stating_clause(writer)
 
@@ -277,12 +313,23 @@ def _relative(writer: Writer) -> _Draft:
     inner, inner_facts = _any_predicate(writer, subject)
     outer, outer_facts = _any_predicate(writer, subject)
     who = writer.rng.choice(("which", "which", "that", "who"))
-    text = f"{subject.text} , {who} {inner} , {outer}" if who != "that" else f"{subject.text} that {inner} {outer}"
+    text = (
+        f"{subject.text} , {who} {inner} , {outer}"
+        if who != "that"
+        else f"{subject.text} that {inner} {outer}"
+    )
     if writer.chance(0.4):
         other = _entity(writer)
         first, facts = predicate(writer, subject, other)
-        inner, inner_facts = attribute_predicate(writer, Subject("", _last_name(facts), "all" if _last_name(facts) == other.plural else "each"))
-        return _Draft(Spoken(f"{subject.text} {first} , {writer.rng.choice(('which', 'each of which', 'which in turn', 'and each of them'))} {inner}", [*facts, *inner_facts]))
+        inner, inner_facts = attribute_predicate(
+            writer, Subject("", _last_name(facts), "all" if _last_name(facts) == other.plural else "each")
+        )
+        return _Draft(
+            Spoken(
+                f"{subject.text} {first} , {writer.rng.choice(('which', 'each of which', 'which in turn', 'and each of them'))} {inner}",
+                [*facts, *inner_facts],
+            )
+        )
     return _Draft(Spoken(text, [*inner_facts, *outer_facts]))
 
 
@@ -296,7 +343,9 @@ def _subjects(writer: Writer) -> _Draft:
     first = Subject("", a.plural, "all")
     text, facts = predicate(writer, first, c)
     more = [Relation(b.plural, fact.cardinality, fact.to) for fact in facts if isinstance(fact, Relation)]
-    both = writer.rng.choice(("both {} and {}", "{} and {}", "{} and {}", "{} as well as {}", "{} or {}", "all {} and {}"))
+    both = writer.rng.choice(
+        ("both {} and {}", "{} and {}", "{} and {}", "{} as well as {}", "{} or {}", "all {} and {}")
+    )
     return _Draft(Spoken(f"{both.format(a.plural, b.plural)} {text}", [*facts, *more]))
 
 
@@ -312,9 +361,13 @@ def _objects(writer: Writer) -> _Draft:
     for _ in range(writer.rng.choices((1, 2, 3), (60, 30, 10))[0]):
         name = writer.names.entity()
         to = name.plural if many else name.singular
-        items.append((writer.all(name) if writer.chance(0.5) else writer.many(name)) if many else writer.one(name))
+        items.append(
+            (writer.all(name) if writer.chance(0.5) else writer.many(name)) if many else writer.one(name)
+        )
         facts.append(Relation(subject.surface, first.cardinality, to))
-    joined = " , ".join([text, *items[:-1]]) + writer.rng.choice((" and ", " , and ", " as well as ")) + items[-1]
+    joined = (
+        " , ".join([text, *items[:-1]]) + writer.rng.choice((" and ", " , and ", " as well as ")) + items[-1]
+    )
     return _Draft(Spoken(f"{subject.text} {joined}", facts))
 
 

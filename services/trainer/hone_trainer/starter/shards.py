@@ -55,7 +55,13 @@ class ShardReader:
             return
         recipe = self._recipe
         self._pending[shard] = pool.submit(
-            write_shard, self._path(shard), self._tokenizer, recipe.seed, shard, recipe.shard_samples, recipe.row_length
+            write_shard,
+            self._path(shard),
+            self._tokenizer,
+            recipe.seed,
+            shard,
+            recipe.shard_samples,
+            recipe.row_length,
         )
 
     def _path(self, shard: int) -> Path:

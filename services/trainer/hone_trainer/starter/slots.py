@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from hone_contracts.erd_facts import CARDINALITIES, Cardinality, Fact, Keys
+
 from hone_trainer.starter import attribute_lists
 from hone_trainer.starter.errors import PhraseError
-
 from hone_trainer.starter.names import Attribute, EntityName
 from hone_trainer.starter.templates import fill
 from hone_trainer.starter.writer import Writer, attribute_facts, entity_fact, relation
@@ -14,6 +14,10 @@ _NOISE = ("thing", "matter", "item", "case", "screen", "office", "report", "team
 # These letters stand for well-known things, which nobody takes for attributes.
 _PLAIN = frozenset("PQ")
 _ListWriter = Callable[[Writer, list[Attribute]], tuple[str, list[Attribute]]]
+_OWN = (
+    "company shop club school clinic library museum studio farm hotel team office agency bakery restaurant gym kennel "
+    "garage workshop brewery gallery theatre cinema zoo garden practice store firm charity association hospital".split()
+)
 _LISTS: dict[str, _ListWriter] = {
     "attrs": attribute_lists.with_articles,
     "bare": attribute_lists.bare,
@@ -76,7 +80,9 @@ class Slots:
             case _:
                 raise PhraseError(letter, f"no slot is called {form!r}")
         # "each of the orders" speaks of orders in the plural.
-        self.surfaces.setdefault(letter, name.plural if is_plural or "of the" in text.split(name.singular)[0] else name.singular)
+        self.surfaces.setdefault(
+            letter, name.plural if is_plural or "of the" in text.split(name.singular)[0] else name.singular
+        )
         return text
 
     def _list(self, write: _ListWriter) -> str:
@@ -108,6 +114,10 @@ class Slots:
                 return attribute_lists.enum_values(writer)
             case "type":
                 return self._typed()
+            case "word":
+                return writer.rng.choice(writer.lexicon.words.seen)
+            case "own":
+                return self._own_organisation()
             case "noise":
                 return writer.rng.choice(_NOISE)
             case "who":
@@ -132,6 +142,11 @@ class Slots:
                 attribute = Attribute(attribute.name, attribute.type, "UK")
         self.attributes.append(attribute)
         return attribute.name
+
+    def _own_organisation(self) -> str:
+        """What the author's own company or club is: no entity of the model, whatever its name."""
+        names = self._writer.names
+        return names.entity().singular if self._writer.chance(0.5) else self._writer.rng.choice(_OWN)
 
     def _typed(self) -> str:
         """A type said after the attribute that it belongs to."""
@@ -169,7 +184,9 @@ def list_of_entities(writer: Writer, names: list[EntityName], *, plural_form: bo
     """ "books, members and loans" and the words under which each stands."""
     surfaces = [name.plural if plural_form else name.singular for name in names]
     style = writer.rng.choices(("", "the ", "its ", "their "), (82, 6, 8, 4))[0] if plural_form else ""
-    return attribute_lists.joined(writer, [style + s if i == 0 else s for i, s in enumerate(surfaces)]), surfaces
+    return attribute_lists.joined(
+        writer, [style + s if i == 0 else s for i, s in enumerate(surfaces)]
+    ), surfaces
 
 
 def _cardinality(written: str) -> Cardinality:
@@ -177,5 +194,3 @@ def _cardinality(written: str) -> Cardinality:
     if found is None:
         raise PhraseError(written, "no such cardinality")
     return found
-
-

@@ -61,7 +61,9 @@ def train(words: Iterable[str], merges: int, min_first: int = 2) -> Tokenizer:
         firsts[splitter.encode(word, add_special_tokens=False).tokens[0]] += count
     twins = [p for p in pieces if p != SPACE and (len(p) == 1 or firsts[p] >= min_first)]
     tokens = dict.fromkeys([*CONTROL, *json_pieces(), *pieces, *(SPACE + p for p in twins)])
-    return _assembled({token: i for i, token in enumerate(tokens)}, [*rules, *((SPACE, p) for p in twins)], special=True)
+    return _assembled(
+        {token: i for i, token in enumerate(tokens)}, [*rules, *((SPACE, p) for p in twins)], special=True
+    )
 
 
 def _learn(counts: Counter[str], merges: int) -> dict[str, Any]:

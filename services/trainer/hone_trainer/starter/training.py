@@ -48,7 +48,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.muon, self.adam = optimizers_for(self.model, self.recipe.muon_lr, self.recipe.adam_lr)
-        self.corpus = corpus.fingerprint()
+        self.corpus = corpus.fingerprint(self.recipe.seed)
         # Shards of another corpus are left alone and never read.
         made_by = f"{self.corpus[:12]}-{self.recipe.fingerprint()[:12]}"
         self.shards = ShardReader(self.out / "shards" / made_by, self.out / "tokenizer.json", self.recipe)
@@ -76,7 +76,9 @@ class Run:
         self.shards.shard, self.shards.row = state["shard"], state["row"]
 
     def save(self) -> Path:
-        return checkpoint.save(self.checkpoints, self.step, self.state(), checkpoint.identity(self.recipe, self.corpus))
+        return checkpoint.save(
+            self.checkpoints, self.step, self.state(), checkpoint.identity(self.recipe, self.corpus)
+        )
 
 
 def start(recipe: Recipe, vocabulary: Vocabulary, out: Path, *, resume: bool) -> Run:
@@ -94,11 +96,18 @@ def start(recipe: Recipe, vocabulary: Vocabulary, out: Path, *, resume: bool) ->
 
 
 def train(
-    run: Run, steps: int | None = None, *, minutes: float = 0.0, save_every: int = SAVE_EVERY, stop_at: int | None = None
+    run: Run,
+    steps: int | None = None,
+    *,
+    minutes: float = 0.0,
+    save_every: int = SAVE_EVERY,
+    stop_at: int | None = None,
 ) -> Run:
     """Train up to `steps` in all or, without, for about so many minutes from now; stop early at `stop_at`, as an
     interruption would. Raises TrainingDiverged."""
-    compiled = minutes * 60 > COMPILE_FROM_SECONDS if steps is None else steps - run.step >= COMPILE_FROM_STEPS
+    compiled = (
+        minutes * 60 > COMPILE_FROM_SECONDS if steps is None else steps - run.step >= COMPILE_FROM_STEPS
+    )
     body: Body = torch.compile(run.model.hidden, dynamic=False) if compiled else run.model.hidden
     batches = run.shards.batches()
     progress = _Progress(run, time.monotonic() + minutes * 60)
@@ -196,7 +205,9 @@ def exact_answers(run: Run) -> dict[str, float]:
         rows = corpus.packed(run.vocabulary, drawn, run.recipe.row_length)
         logits, targets = _answer_logits(run.model, rows, run.model.hidden)
         right = (logits.argmax(-1) == targets).numpy()
-        owner = (rows.documents + 1000 * (1 + torch.arange(len(rows.tokens))[:, None].numpy()))[rows.targets >= 0]
+        owner = (rows.documents + 1000 * (1 + torch.arange(len(rows.tokens))[:, None].numpy()))[
+            rows.targets >= 0
+        ]
         wrong = {int(o) for o, r in zip(owner, right, strict=True) if not r}
         result[split] = round(1 - len(wrong) / len(drawn), 3)
     return result

@@ -4,12 +4,14 @@ from dataclasses import dataclass, field
 from random import Random
 
 from hone_contracts.erd_facts import Attributes, Cardinality, Entities, Fact, Keys, Relation
+
 from hone_trainer.starter.inflection import article, modal_for_plural
 from hone_trainer.starter.lexicon import Lexicon, Split
 from hone_trainer.starter.names import Attribute, EntityName, NameSampler
 from hone_trainer.starter.templates import expand
 
 ADJECTIVE_SHARE = 0.05
+REMARK_SHARE = 0.03
 _MONTHS = ("january", "march", "april", "june", "july", "september", "october", "december")
 
 
@@ -59,10 +61,14 @@ class Writer:
 
     def many(self, name: EntityName) -> str:
         """ "one or more orders"."""
-        return f"{self._quantity() if self.chance(0.1) else self.closed('many')} {self.adjective()}{name.plural}"
+        return (
+            f"{self.quantity() if self.chance(0.1) else self.closed('many')} {self.adjective()}{name.plural}"
+        )
 
-    def _quantity(self) -> str:
-        number = self.rng.choice(("two", "three", "four", "six", "eight", "twelve", str(self.rng.randint(2, 200))))
+    def quantity(self) -> str:
+        number = self.rng.choice(
+            ("two", "three", "four", "six", "eight", "twelve", str(self.rng.randint(2, 200)))
+        )
         form = self.rng.choice(("{}", "up to {}", "at most {}", "at least {}", "between {} and {}", "no more than {}",
                                 "a maximum of {}", "a minimum of {}", "more than {}", "exactly {}", "{} or more", "{} to {}"))  # fmt: skip
         return form.format(number, self.rng.randint(5, 300))
@@ -82,13 +88,21 @@ class Writer:
     def number(self) -> str:
         rng = self.rng
         words = ("two", "three", "five", "ten", "a few", "twelve", "hundred")
-        return rng.choice(words) if self.chance(0.2) else str(rng.choice((rng.randint(2, 30), rng.randint(30, 999))))
+        return (
+            rng.choice(words)
+            if self.chance(0.2)
+            else str(rng.choice((rng.randint(2, 30), rng.randint(30, 999))))
+        )
 
     def year(self) -> str:
         return str(self.rng.randint(1950, 2035))
 
     def month(self) -> str:
         return self.rng.choice(_MONTHS)
+
+    def remark(self) -> str:
+        """Now and then a relative clause after a subject, which states nothing."""
+        return f" {self.closed('relative')}" if self.chance(REMARK_SHARE) else ""
 
     def _determined(self, determiner: str, name: EntityName) -> str:
         if determiner == "each of the":
