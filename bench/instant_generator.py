@@ -1,6 +1,6 @@
 """The generator as it is, with a model that answers at once: what is left is the path."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from hone_chassis import Service
 from hone_contracts.models import ModelRef
@@ -22,7 +22,7 @@ class InstantProvider:
     name = "llamacpp"
     capabilities = Capabilities(grammar=True, json_schema=True)
 
-    async def generate(self, model: ModelRef, request: GenerationRequest) -> AsyncIterator[Chunk]:
+    async def generate(self, model: ModelRef, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         yield Chunk(_ANSWER, FinishReason.STOP, Usage(1, 1))
 
     async def models(self) -> Sequence[ModelInfo]:

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import nats
-from hone_contracts.generation import ArtifactGenerated, GenerateArtifact
 from nats.aio.msg import Msg
+
+from hone_contracts.generation import ArtifactGenerated, GenerateArtifact
 
 _BODY = json.dumps({"type": "mermaid_erd", "requirements": "A member can have many loans."}).encode()
 _LIMIT_S = 300

@@ -28,6 +28,7 @@ def submit(client: httpx.Client, text: str = LONG_TEXT) -> str:
 def wait_for(what: Callable[[], Any], limit_s: float = 60) -> Any:
     """The first true answer of ``what``."""
     ends = time.monotonic() + limit_s
+    last: Exception | None = None
     while time.monotonic() < ends:
         try:
             if found := what():

@@ -14,12 +14,12 @@ import nats.js.errors
 from faststream import AckPolicy
 from faststream.nats import NatsBroker
 from faststream.types import BrokerMiddleware
-from hone_contracts.streams import STREAMS, StreamSpec
 from nats.aio.client import Client
 from nats.js import JetStreamContext, api
 
 from hone_chassis.errors import BrokerUnavailable
 from hone_chassis.logs import get_logger
+from hone_contracts.streams import STREAMS, StreamSpec
 
 log = get_logger(__name__)
 

@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
-from hone_contracts.job_messages import JobCancelled
-from hone_contracts.messages import Message
 from sqlalchemy import MetaData, delete
 from sqlmodel import Field, SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -15,6 +13,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from hone_chassis.database import Database
 from hone_chassis.service import Service
 from hone_chassis.tables import UtcDateTime, utc_now
+from hone_contracts.job_messages import JobCancelled
+from hone_contracts.messages import Message
 
 _KEEP = timedelta(days=30)  # no command waits longer for its turn
 

@@ -5,13 +5,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import nats.js.errors
-from hone_contracts import streams, subjects
-from hone_contracts.errors import ErrorBody
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 from pydantic import BaseModel
 
 from hone_chassis.logs import get_logger
+from hone_contracts import streams, subjects
+from hone_contracts.errors import ErrorBody
 
 log = get_logger(__name__)
 

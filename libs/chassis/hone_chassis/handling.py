@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from hone_contracts.messages import Message
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from hone_chassis import inbox, metrics
@@ -17,6 +16,7 @@ from hone_chassis.database import Database
 from hone_chassis.logs import get_logger
 from hone_chassis.outbox import announce
 from hone_chassis.progress import ProgressPublisher
+from hone_contracts.messages import Message
 
 log = get_logger(__name__)
 

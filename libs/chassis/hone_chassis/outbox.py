@@ -8,8 +8,6 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
-from hone_contracts.messages import Message
-from hone_contracts.streams import MAX_MESSAGE_BYTES
 from nats.js import JetStreamContext
 from sqlalchemy import delete, update
 from sqlmodel import col, select
@@ -21,6 +19,8 @@ from hone_chassis.database import Database
 from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.logs import get_logger
 from hone_chassis.tables import OutboxRow, utc_now
+from hone_contracts.messages import Message
+from hone_contracts.streams import MAX_MESSAGE_BYTES
 
 log = get_logger(__name__)
 

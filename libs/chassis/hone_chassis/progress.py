@@ -1,11 +1,11 @@
 """Telling how far a job is, to whoever watches: over core NATS, not stored, never in the job's way."""
 
-from hone_contracts import subjects
-from hone_contracts.messages import JobProgressed, Message
 from nats.aio.client import Client
 
 from hone_chassis.broker import BROKER_TROUBLE
 from hone_chassis.logs import get_logger
+from hone_contracts import subjects
+from hone_contracts.messages import JobProgressed, Message
 
 log = get_logger(__name__)
 

@@ -10,9 +10,6 @@ from contextlib import asynccontextmanager, suppress
 from typing import Self
 
 import nats.js.errors
-from hone_contracts.artifacts import ArtifactType
-from hone_contracts.registry import Route
-from hone_contracts.streams import ROUTES_BUCKET
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext, api
 from nats.js.kv import KV_DEL, KV_OP, KV_PURGE, KeyValue
@@ -22,6 +19,9 @@ from hone_chassis.broker import BROKER_TROUBLE
 from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.logs import get_logger
 from hone_chassis.service import Running, Service
+from hone_contracts.artifacts import ArtifactType
+from hone_contracts.registry import Route
+from hone_contracts.streams import ROUTES_BUCKET
 
 log = get_logger(__name__)
 

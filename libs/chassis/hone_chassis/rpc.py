@@ -4,13 +4,13 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import nats.errors
-from hone_contracts.errors import ErrorBody, Reply, Request
 from nats.aio.client import Client
 from pydantic import BaseModel, ValidationError
 
 from hone_chassis import metrics
 from hone_chassis.errors import HandlingError, RemoteError, ServiceUnavailable
 from hone_chassis.logs import get_logger
+from hone_contracts.errors import ErrorBody, Reply, Request
 
 log = get_logger(__name__)
 

@@ -8,16 +8,16 @@ from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 
 import uvloop
-from hone_contracts import streams
 from nats.aio.client import Client
 
 from hone_chassis import broker as bus
 from hone_chassis import inbox, logs, migrations, tracing
-from hone_chassis.broker import Provisioner
+from hone_chassis.broker import BROKER_TROUBLE, Provisioner
 from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.http import HttpServer, listen
 from hone_chassis.outbox import EpochSource, Relay
 from hone_chassis.service import Background, Running, Service
+from hone_contracts import streams
 
 log = logs.get_logger(__name__)
 
@@ -162,10 +162,12 @@ async def _purge_inbox(service: Service) -> None:
 
 
 async def _stop_broker(service: Service, client: Client) -> None:
-    if not client.is_connected:  # a broker that is away cannot be drained into
+    try:
+        async with asyncio.timeout(service.settings.graceful_timeout_s):
+            await service.broker.stop()
+    except (TimeoutError, *BROKER_TROUBLE) as error:  # a broker that is away cannot be drained into
+        log.info("the broker is away, closing", error=repr(error))
         await client.close()
-        return
-    await service.broker.stop()
 
 
 async def _stop_http(http: HttpServer, task: asyncio.Task[None]) -> None:

@@ -7,11 +7,6 @@ from typing import Any, TypeVar
 
 from faststream.nats import JStream, NatsBroker, PullSub
 from faststream.nats.annotations import NatsMessage
-from hone_contracts import streams, subjects
-from hone_contracts.errors import Request
-from hone_contracts.messages import Command, Message
-from hone_contracts.status import AskStatus, ServiceStatus
-from hone_contracts.streams import StreamSpec
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from pydantic import BaseModel
@@ -26,6 +21,11 @@ from hone_chassis.handling import LongHandler, ShortHandler, run_long, run_short
 from hone_chassis.health import Health
 from hone_chassis.progress import ProgressPublisher
 from hone_chassis.settings import ServiceSettings
+from hone_contracts import streams, subjects
+from hone_contracts.errors import Request
+from hone_contracts.messages import Command, Message
+from hone_contracts.status import AskStatus, ServiceStatus
+from hone_contracts.streams import StreamSpec
 
 M = TypeVar("M", bound=Message)
 Q = TypeVar("Q", bound=Request)

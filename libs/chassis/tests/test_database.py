@@ -8,6 +8,9 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from counting.app import Counted
+from sqlalchemy import Connection, func, text
+from sqlmodel import select
+
 from hone_chassis import announce
 from hone_chassis.database import Database
 from hone_chassis.errors import DatabaseNewer
@@ -15,8 +18,6 @@ from hone_chassis.migrations import migrate
 from hone_chassis.tables import ChassisTable, OutboxRow
 from hone_contracts.ids import new_id
 from hone_contracts.job_messages import JobCancelled
-from sqlalchemy import Connection, func, text
-from sqlmodel import select
 
 
 @pytest.fixture

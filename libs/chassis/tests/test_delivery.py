@@ -8,6 +8,10 @@ from typing import Any
 import nats
 import pytest
 from counting.app import Counted, count, counting_service, settings, troubles
+from nats.aio.msg import Msg
+from running import started, until
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from hone_chassis import Outcome, Permanent, ProgressPublisher, Service, Transient, announce
 from hone_chassis.dead_letters import Cemetery
 from hone_contracts.artifacts import ArtifactType
@@ -15,9 +19,6 @@ from hone_contracts.generation import GenerateArtifact
 from hone_contracts.ids import new_id
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import Message
-from nats.aio.msg import Msg
-from running import started, until
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 
 def a_command(**more: Any) -> GenerateArtifact:

@@ -9,6 +9,13 @@ from typing import Any
 import httpx
 import pytest
 from counting.app import count, counting_service, settings
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from running import started, until
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from hone_chassis import RemoteError, Service, ServiceUnavailable, announce, logs, rpc, tracing
 from hone_chassis.errors import Permanent
 from hone_contracts.artifacts import ArtifactType
@@ -17,12 +24,6 @@ from hone_contracts.ids import new_id
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import Message
 from hone_contracts.registry import ListModels, Models, ShowModel
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from running import started, until
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 
 @pytest.fixture

@@ -9,11 +9,12 @@ from typing import Any
 import nats
 import nats.js.errors
 import pytest
+from nats.js import JetStreamContext
+
 from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.routes_table import RoutesWatcher, RoutesWriter, RoutingTable
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.registry import Route
-from nats.js import JetStreamContext
 
 ERD, SQL = ArtifactType.MERMAID_ERD, ArtifactType.SQL_DDL
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from hone_chassis import ServiceSettings
 from pydantic import ValidationError
+
+from hone_chassis import ServiceSettings
 
 
 def test_the_environment_wins_over_the_file_and_the_file_over_the_defaults(

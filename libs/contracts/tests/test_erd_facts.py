@@ -1,8 +1,9 @@
 import pytest
-from hone_contracts import erd_facts
-from hone_contracts.erd_facts import Attributes, Entities, FactsError, Keys, Relation, is_name, normalise
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hone_contracts import erd_facts
+from hone_contracts.erd_facts import Attributes, Entities, FactsError, Keys, Relation, is_name, normalise
 
 EXAMPLE = (
     '[{"e":["member","loan"]},{"a":"member","l":{"email":"string"}},'

@@ -1,9 +1,10 @@
 """Ids sort by time, are unique, and fit the patterns that messages demand."""
 
 import pytest
+from pydantic import ValidationError
+
 from hone_contracts.ids import new_id, uuid7
 from hone_contracts.job_messages import JobCancelled
-from pydantic import ValidationError
 
 
 def test_a_uuid7_has_its_version_and_variant() -> None:

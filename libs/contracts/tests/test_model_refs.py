@@ -1,9 +1,10 @@
 """Model references: what users write, and back."""
 
 import pytest
-from hone_contracts.models import InvalidModelRef, ModelRef
 from hypothesis import example, given
 from hypothesis import strategies as st
+
+from hone_contracts.models import InvalidModelRef, ModelRef
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import BaseModel
+
 from hone_contracts import catalog, streams
 from hone_contracts.artifacts import Artifact, ArtifactType, Attempt, Evidence, ValidatorResult
 from hone_contracts.errors import ErrorBody, Reply
@@ -19,7 +21,6 @@ from hone_contracts.hub import ConversionFailed, ConvertModel, ModelConverted
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import JobProgressed, Message
 from hone_contracts.registry import Route, RouteChanged
-from pydantic import BaseModel
 
 GOLDEN = Path(__file__).parent / "golden"
 

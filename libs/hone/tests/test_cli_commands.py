@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 import click
 import pytest
 from gateway_stand_in import ARTIFACT, DONE, KEY, Gateway, Running, job, problem, sse
-from hone.cli import main
 from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from hone.cli import main
 
 
 class Result(NamedTuple):

@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hone.cli import main
 from hone.cli.output import plain
 from hone.cli.sse import EventParser, ServerEvent
 from hone.launcher.nats import config_text
 from hone.launcher.restarts import CrashHistory, RestartPolicy
-from hypothesis import given
-from hypothesis import strategies as st
 
 _LINES = st.text(st.characters(exclude_characters="\r\n\0", codec="utf-8"), max_size=20)
 _EVENTS = st.lists(

@@ -4,13 +4,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from hone_chassis import Running, Service
+from hone_chassis.cancellations import Cancellations
 from hone_chassis.routes_table import RoutesWatcher
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
-from hone_contracts.job_messages import JobCancelled
-
 from hone_generator.artifacts import KINDS
 from hone_generator.artifacts.kind import Tools
-from hone_generator.cancellations import Cancellations
 from hone_generator.handlers import GenerationHandler
 from hone_generator.mermaid import MermaidParser
 from hone_generator.providers.base import Provider
@@ -30,7 +28,7 @@ def create(
     files: dict[str, ModelFile] = {}
     known = providers if providers is not None else _providers(settings, files)
     tools = Tools(MermaidParser())
-    cancellations = Cancellations(service.database)
+    cancellations = Cancellations.of(service)
     router = Router(RoutesWatcher.of(service), files)
     handler = GenerationHandler(
         KINDS, router.resolve, lambda model: provider_of(known, model), cancellations, tools
@@ -46,8 +44,6 @@ def create(
 
     service.resource(opened)
     service.works_on(GenerateArtifact, handler, parallel=settings.parallel_generations)
-    service.handles(JobCancelled, cancellations.record)
-    service.hears(JobCancelled.subject, cancellations.interrupt)
     service.announces(ArtifactGenerated, GenerationFailed)
     return service
 

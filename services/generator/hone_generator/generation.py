@@ -10,7 +10,6 @@ from hone_contracts.artifacts import Artifact, Attempt, ValidatorResult
 from hone_contracts.ids import new_id
 from hone_contracts.models import ModelRef
 from hone_contracts.registry import Reading, Route
-
 from hone_generator.artifacts.kind import ArtifactKind, Draft, Tools
 from hone_generator.providers.base import ChatMessage, Gbnf, GenerationRequest, JsonSchema, Provider
 from hone_generator.validators.scoring import combine

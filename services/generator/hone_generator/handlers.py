@@ -4,14 +4,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from hone_chassis import Outcome, ProgressPublisher, Transient
+from hone_chassis.cancellations import Cancellations, JobWasCancelled
 from hone_chassis.errors import HandlingError, Permanent
 from hone_contracts.artifacts import Artifact, ArtifactType
 from hone_contracts.errors import ErrorBody
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
 from hone_contracts.registry import Route
-
 from hone_generator.artifacts.kind import ArtifactKind, Tools
-from hone_generator.cancellations import Cancellations, JobWasCancelled
 from hone_generator.generation import Conversation, generate
 from hone_generator.mermaid import MermaidError
 from hone_generator.providers.base import Provider

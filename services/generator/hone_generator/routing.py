@@ -8,7 +8,6 @@ from hone_chassis.errors import Permanent
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.models import InvalidModelRef, ModelRef
 from hone_contracts.registry import Model, Reading, Route, ShowModel
-
 from hone_generator.providers.base import Provider
 from hone_generator.providers.llamacpp import ModelFile
 

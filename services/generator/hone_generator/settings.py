@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
-from hone_chassis import ServiceSettings
 from pydantic import Field, PositiveFloat, PositiveInt
+
+from hone_chassis import ServiceSettings
 
 
 def _cores() -> int:

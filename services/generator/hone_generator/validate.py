@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from hone_contracts.artifacts import ArtifactType, ValidatorResult
 from hone_contracts.registry import Route
-
 from hone_generator.artifacts import KINDS
 from hone_generator.artifacts.kind import ArtifactKind, Tools
 from hone_generator.mermaid import MermaidParser

@@ -1,5 +1,7 @@
 """Hypothesis strategies for ER diagrams and their parts, hostile names first."""
 
+from hypothesis import strategies as st
+
 from hone_contracts.erd_facts import (
     ATTRIBUTE_TYPES,
     CARDINALITIES,
@@ -10,7 +12,6 @@ from hone_contracts.erd_facts import (
     Relation,
 )
 from hone_generator.artifacts.mermaid_erd.ir import Attribute, Diagram, Entity, Relationship
-from hypothesis import strategies as st
 
 HOSTILE = [
     "",

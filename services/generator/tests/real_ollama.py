@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+
 from hone_generator.providers.ollama_hosts import parse_host
 
 TEMPLATE = (

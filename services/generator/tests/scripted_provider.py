@@ -1,7 +1,7 @@
 """A provider that answers as a test scripts it: protocol-true, and as slow or broken as told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from hone_contracts.models import ModelRef
 from hone_generator.providers.base import (
@@ -28,7 +28,7 @@ class ScriptedProvider:
         self.asked = asyncio.Event()
         self.stopped = 0
 
-    async def generate(self, model: ModelRef, request: GenerationRequest) -> AsyncIterator[Chunk]:
+    async def generate(self, model: ModelRef, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         number = len(self.requests)
         self.requests.append(request)
         self.asked.set()

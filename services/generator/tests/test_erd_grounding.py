@@ -10,6 +10,9 @@ import gguf
 import numpy as np
 import pytest
 import xllamacpp
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hone_contracts import erd_facts
 from hone_contracts.erd_facts import Attributes, Entities, FactsError, Keys, Relation, normalise
 from hone_generator.artifacts.mermaid_erd.grounding import (
@@ -22,8 +25,6 @@ from hone_generator.artifacts.mermaid_erd.grounding import (
     schema_for,
 )
 from hone_generator.providers.base import Gbnf, JsonSchema
-from hypothesis import given
-from hypothesis import strategies as st
 
 HOSTILE_PASSAGES = [
     'Each "member" has many loans\\ and größe of [books] "',

@@ -2,6 +2,9 @@ import random
 
 import pytest
 from erd_strategies import facts
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hone_contracts.erd_facts import Facts, loads, normalise
 from hone_generator.artifacts.mermaid_erd.attribute_types import known_type, settled_type
 from hone_generator.artifacts.mermaid_erd.ir import Diagram
@@ -10,8 +13,6 @@ from hone_generator.artifacts.mermaid_erd.labels import label_between
 from hone_generator.artifacts.mermaid_erd.merge import Answer, merge
 from hone_generator.artifacts.mermaid_erd.naming import attribute_name, entity_name, identity, singular
 from hone_generator.validators.structure import check_structure
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def merged(*said: str) -> Diagram:

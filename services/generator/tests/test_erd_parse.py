@@ -1,7 +1,8 @@
 import pytest
-from hone_generator.artifacts.mermaid_erd.parse import parse
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hone_generator.artifacts.mermaid_erd.parse import parse
 
 HAND_WRITTEN = """---
 title: Shop

@@ -1,6 +1,9 @@
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hone_contracts.erd_facts import Attributes, Entities, Facts, Relation
 from hone_generator.artifacts.mermaid_erd.passages import (
     MAX_PASSAGE_CHARS,
@@ -9,8 +12,6 @@ from hone_generator.artifacts.mermaid_erd.passages import (
     split_passages,
 )
 from hone_generator.artifacts.mermaid_erd.subjects import SubjectTracker
-from hypothesis import given
-from hypothesis import strategies as st
 
 CLINIC = """\
 # 1. Vet Clinic

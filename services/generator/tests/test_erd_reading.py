@@ -2,6 +2,7 @@ import json
 from collections.abc import Callable, Sequence
 
 import pytest
+
 from hone_contracts.erd_facts import FactsError
 from hone_generator.artifacts.mermaid_erd import prompts
 from hone_generator.artifacts.mermaid_erd.passages import split_passages

@@ -1,11 +1,12 @@
 import pytest
 from erd_strategies import HOSTILE, diagrams, names
-from hone_generator.artifacts.mermaid_erd.ir import Attribute, Diagram, Entity, Relationship, evidence_of
-from hone_generator.artifacts.mermaid_erd.parse import parse
-from hone_generator.artifacts.mermaid_erd.render import MAX_LABEL_CHARS, identifiers, render, safe_text, word
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+
+from hone_generator.artifacts.mermaid_erd.ir import Attribute, Diagram, Entity, Relationship, evidence_of
+from hone_generator.artifacts.mermaid_erd.parse import parse
+from hone_generator.artifacts.mermaid_erd.render import MAX_LABEL_CHARS, identifiers, render, safe_text, word
 
 LIBRARY = Diagram(
     entities=(

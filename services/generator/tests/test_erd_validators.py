@@ -1,5 +1,8 @@
 import pytest
 from erd_strategies import diagrams
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hone_contracts.artifacts import ValidatorResult
 from hone_contracts.erd_facts import loads, normalise
 from hone_generator.artifacts.mermaid_erd.ir import Attribute, Diagram, Entity, Relationship
@@ -9,8 +12,6 @@ from hone_generator.validators.base import MAX_MESSAGES, result
 from hone_generator.validators.coverage import check_coverage
 from hone_generator.validators.scoring import RULES, combine
 from hone_generator.validators.structure import check_structure, check_structure_of_text
-from hypothesis import given
-from hypothesis import strategies as st
 
 REQUIREMENTS = """\
 # Library

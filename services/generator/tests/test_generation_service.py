@@ -9,6 +9,10 @@ from typing import Any
 import nats
 import psutil
 import pytest
+from nats.aio.client import Client
+from running import started, until
+from scripted_provider import Script, ScriptedProvider
+
 from hone_chassis.dead_letters import Cemetery
 from hone_chassis.service import Service
 from hone_contracts.artifacts import ArtifactType
@@ -21,9 +25,6 @@ from hone_contracts.streams import ROUTES_BUCKET
 from hone_generator import app
 from hone_generator.providers.errors import ModelLoadFailed, ProviderUnavailable
 from hone_generator.settings import GeneratorSettings
-from nats.aio.client import Client
-from running import started, until
-from scripted_provider import Script, ScriptedProvider
 
 TEXT = "Each member has a name and an email. A member can have many loans."
 FACTS = (
@@ -92,7 +93,7 @@ async def generator(
     settings = GeneratorSettings(
         nats_url=url, database_url=database_url, data_dir=folder, ack_wait_s=1.0, retry_delay_s=0.05, max_deliver=3,
         graceful_timeout_s=0.2,
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
     bucket = await client.jetstream().create_key_value(bucket=ROUTES_BUCKET, history=1)
     route = Route(artifact_type=ArtifactType.MERMAID_ERD, model="llamacpp:hone-starter", reading="passages")
     await bucket.put(route.artifact_type, route.model_dump_json().encode())

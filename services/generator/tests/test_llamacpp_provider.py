@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tiny_llama import CONTEXT_TOKENS, write_tiny_llama
+
 from hone_contracts.models import ModelRef
 from hone_generator.providers.base import (
     ChatMessage,
@@ -36,7 +38,6 @@ from hone_generator.providers.errors import (
     RequestRefused,
 )
 from hone_generator.providers.llamacpp import LlamaCppProvider, LlamaCppSettings, ModelFile
-from tiny_llama import CONTEXT_TOKENS, write_tiny_llama
 
 TINY = ModelRef("llamacpp", "tiny")
 ENDLESS = Gbnf("root ::= [a-z ] root")

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 from erd_strategies import HOSTILE, diagrams
+from hypothesis import HealthCheck, given, settings
+
 from hone_contracts.erd_facts import CARDINALITIES
 from hone_generator.artifacts.mermaid_erd.ir import Attribute, Diagram, Entity, Relationship
 from hone_generator.artifacts.mermaid_erd.render import render
 from hone_generator.mermaid import MermaidParser, ParseResult
 from hone_generator.mermaid import build as mermaid_build
-from hypothesis import HealthCheck, given, settings
 
 
 class Grammar:

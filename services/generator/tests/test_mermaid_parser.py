@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from hone_contracts.artifacts import ArtifactType
 from hone_generator.mermaid import (
     MermaidCrashed,

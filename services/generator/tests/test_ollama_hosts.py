@@ -2,9 +2,10 @@
 
 import httpx
 import pytest
-from hone_generator.providers.ollama_hosts import InvalidOllamaHost, parse_host, parse_hosts
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hone_generator.providers.ollama_hosts import InvalidOllamaHost, parse_host, parse_hosts
 
 
 @pytest.mark.parametrize(

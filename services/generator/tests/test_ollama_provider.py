@@ -10,6 +10,8 @@ import httpx
 import pytest
 import real_ollama
 from fake_ollama import FakeModel, FakeOllama
+from tiny_llama import write_tiny_llama
+
 from hone_contracts.models import ModelRef
 from hone_generator.providers.base import (
     ChatMessage,
@@ -24,7 +26,6 @@ from hone_generator.providers.base import (
 from hone_generator.providers.errors import ContextTooLong, ModelNotFound, RequestRefused
 from hone_generator.providers.ollama import OllamaProvider
 from hone_generator.providers.ollama_server import OllamaSettings
-from tiny_llama import write_tiny_llama
 
 MODEL = ModelRef("ollama", "hone-test-tiny")
 ASK = GenerationRequest(

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from fake_ollama import FakeModel, FakeOllama, serving
+
 from hone_contracts.models import ModelRef
 from hone_generator.providers.base import ChatMessage, FinishReason, GenerationRequest, JsonSchema, Role
 from hone_generator.providers.errors import (

@@ -4,6 +4,9 @@ import json
 from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hone_generator.providers.base import Chunk
 from hone_generator.providers.errors import BadProviderAnswer
 from hone_generator.providers.ollama_wire import (
@@ -17,8 +20,6 @@ from hone_generator.providers.ollama_wire import (
     not_found,
     profile,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 KEYS = [
     "model", "name", "models", "size", "digest", "message", "content", "done", "done_reason", "eval_count",

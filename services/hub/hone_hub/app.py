@@ -3,7 +3,6 @@
 from hone_chassis import Service
 from hone_chassis.cancellations import Cancellations
 from hone_contracts.hub import ConversionFailed, ConvertModel, InspectFile, ModelConverted
-
 from hone_hub.file_roots import FileRoots
 from hone_hub.handlers import Conversions, Inspections
 from hone_hub.settings import HubSettings

@@ -3,7 +3,6 @@
 import re
 
 from hone_contracts.errors import ErrorBody
-
 from hone_hub.errors import (
     DiskFull,
     FileMissing,

@@ -5,7 +5,6 @@ from pathlib import Path
 from hone_chassis import Outcome, ProgressPublisher
 from hone_chassis.cancellations import Cancellations, JobWasCancelled
 from hone_contracts.hub import ConversionFailed, ConvertModel, FileReport, InspectFile, ModelConverted
-
 from hone_hub import worker_process
 from hone_hub.errors import HubError, TargetNotGGUF
 from hone_hub.file_roots import FileRoots

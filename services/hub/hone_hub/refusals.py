@@ -2,7 +2,6 @@
 
 from hone_chassis import Permanent
 from hone_contracts.errors import ErrorBody
-
 from hone_hub.error_bodies import body_of
 from hone_hub.errors import HubError
 

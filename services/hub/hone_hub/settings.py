@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from hone_chassis import ServiceSettings
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 from pydantic_settings import NoDecode
+
+from hone_chassis import ServiceSettings
 
 
 def _split(value: object) -> object:

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import BaseModel
+
 from hone_contracts.errors import ErrorBody
 from hone_contracts.hub import Quantization
-from pydantic import BaseModel
 
 
 class ConvertWork(BaseModel):

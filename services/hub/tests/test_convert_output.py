@@ -12,10 +12,11 @@ from types import SimpleNamespace
 import gguf
 import numpy as np
 import pytest
+from hub_parts.models import Library, TinyModel
+
 from hone_hub.convert import ConversionProgress, Quant, convert
 from hone_hub.convert.quantize import encode
 from hone_hub.errors import DiskFull, FileMissing, TargetExists
-from hub_parts.models import Library, TinyModel
 
 
 @pytest.fixture(name="folder")

@@ -10,11 +10,12 @@ import gguf
 import numpy as np
 import pytest
 import torch
-from hone_hub.convert import Quant, convert
 from hub_parts.engine import Engine
 from hub_parts.models import TEXT, Library, TinyModel
 from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from hone_hub.convert import Quant, convert
 
 LLAMA3_ROPE = {
     "rope_type": "llama3",

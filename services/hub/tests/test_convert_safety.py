@@ -13,6 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
+from hub_parts.models import Library, TinyModel
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from hone_hub.convert import Quant, convert
 from hone_hub.convert.safetensors import read_header, to_float32
 from hone_hub.errors import (
@@ -22,9 +26,6 @@ from hone_hub.errors import (
     SourceUnsafe,
     WeightsUnusable,
 )
-from hub_parts.models import Library, TinyModel
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 @pytest.fixture(name="folder")

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hone_hub.convert import Quant, convert
-from hone_hub.errors import HubError, SourceInvalid, TokenizerUnsupported
-from hone_hub.gguf import inspect
 from hub_parts.engine import Engine
 from hub_parts.models import PRE_TOKENIZERS, TEXT, Library, TinyModel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
+
+from hone_hub.convert import Quant, convert
+from hone_hub.errors import HubError, SourceInvalid, TokenizerUnsupported
+from hone_hub.gguf import inspect
 
 HOSTILE = [
     "",

@@ -7,11 +7,12 @@ import struct
 import time
 from pathlib import Path
 
-from hone_hub.errors import GGUFError
-from hone_hub.gguf import inspect, read
 from hub_parts import hostile as h
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from hone_hub.errors import GGUFError
+from hone_hub.gguf import inspect, read
 
 VALID = h.Header().written()
 LONGEST_S = 1.0  # far above what any small file needs, far below a hang

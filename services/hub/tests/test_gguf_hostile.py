@@ -9,6 +9,8 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from hub_parts import hostile as h
+
 from hone_hub.errors import (
     CorruptGGUF,
     FileMissing,
@@ -20,7 +22,6 @@ from hone_hub.errors import (
 )
 from hone_hub.gguf import inspect, read, read_file
 from hone_hub.gguf.header import Header
-from hub_parts import hostile as h
 
 VALID = h.Header().written()
 LONGEST_S = 1.0  # far above what any small file needs, far below a hang

@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+from hub_parts import hostile as h
+from hub_parts.models import Library, TinyModel
+
 from hone_hub.convert import Quant, convert
 from hone_hub.gguf import inspect
 from hone_hub.gguf.chat_template import render, try_template
-from hub_parts import hostile as h
-from hub_parts.models import Library, TinyModel
 
 EVIL: dict[str, tuple[str, str]] = {
     "endless loops": ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "too long"),

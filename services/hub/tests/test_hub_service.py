@@ -17,6 +17,13 @@ import psutil
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from hub_parts.large import enlarge
+from hub_parts.models import Library, TinyModel
+from nats.aio.msg import Msg
+from pydantic import SecretStr
+from sqlalchemy import Connection, MetaData
+from sqlmodel import col, select
+
 from hone_chassis import RemoteError, Service, rpc, runtime
 from hone_chassis.cancellations import CancelledJobRow
 from hone_chassis.http import listen
@@ -28,12 +35,6 @@ from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import JobProgressed, Message
 from hone_hub import app
 from hone_hub.settings import HubSettings
-from hub_parts.large import enlarge
-from hub_parts.models import Library, TinyModel
-from nats.aio.msg import Msg
-from pydantic import SecretStr
-from sqlalchemy import Connection, MetaData
-from sqlmodel import col, select
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from hone_chassis.database import Database
 from hone_contracts.registry import ListModels, ListRoutes, Model, Models, Routes, ShowModel
-
 from hone_registry import models, routes
 
 

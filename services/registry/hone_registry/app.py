@@ -8,7 +8,6 @@ from hone_chassis import Running, Service
 from hone_chassis.routes_table import RoutesWriter, RoutingTable
 from hone_contracts.messages import DEFAULT_TENANT
 from hone_contracts.registry import ListModels, ListRoutes, RouteChanged, ShowModel
-
 from hone_registry import routes, starter
 from hone_registry.answers import Answers
 from hone_registry.first_start import bring_up_to_date

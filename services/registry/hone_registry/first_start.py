@@ -3,6 +3,9 @@
 It is done in one transaction, one replica after the other, and finds nothing to do the second time.
 """
 
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from hone_chassis import announce
 from hone_chassis.database import Database
 from hone_chassis.tables import utc_now
@@ -10,9 +13,6 @@ from hone_contracts.artifacts import ArtifactType
 from hone_contracts.ids import new_id
 from hone_contracts.messages import DEFAULT_TENANT
 from hone_contracts.registry import Route, RouteChanged
-from sqlalchemy import text
-from sqlmodel.ext.asyncio.session import AsyncSession
-
 from hone_registry import audit, models, routes, starter
 from hone_registry.starter import ShippedModel
 from hone_registry.tables import CHAMPION, STARTER, AliasRow, ModelRow, RouteRow, VersionRow

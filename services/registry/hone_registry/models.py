@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-from hone_contracts.artifacts import ArtifactType
-from hone_contracts.models import ModelRef
-from hone_contracts.registry import Model, ModelVersion
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from hone_contracts.artifacts import ArtifactType
+from hone_contracts.models import ModelRef
+from hone_contracts.registry import Model, ModelVersion
 from hone_registry.errors import NoSuchModel
 from hone_registry.tables import AliasRow, ModelRow, VersionRow
 

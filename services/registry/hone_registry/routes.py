@@ -1,10 +1,10 @@
 """Which model answers for which artifact type, resolved to the version that its champion alias names."""
 
-from hone_contracts.artifacts import ArtifactType
-from hone_contracts.registry import Route
 from sqlmodel import and_, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from hone_contracts.artifacts import ArtifactType
+from hone_contracts.registry import Route
 from hone_registry.tables import CHAMPION, AliasRow, ModelRow, RouteRow, VersionRow
 
 

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from hone_chassis import ServiceSettings
 from pydantic import Field
+
+from hone_chassis import ServiceSettings
 
 
 class RegistrySettings(ServiceSettings):

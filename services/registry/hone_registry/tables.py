@@ -6,8 +6,6 @@ A version never changes once it is there, but for the place where its file lies.
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
-from hone_chassis.tables import BIG_ID, UtcDateTime, utc_now
-from hone_contracts.messages import DEFAULT_TENANT
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -18,6 +16,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlmodel import Field, SQLModel
+
+from hone_chassis.tables import BIG_ID, UtcDateTime, utc_now
+from hone_contracts.messages import DEFAULT_TENANT
 
 Alias = Literal["champion", "challenger"]
 CHAMPION: Alias = "champion"

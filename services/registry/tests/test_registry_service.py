@@ -13,6 +13,11 @@ import nats
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from nats.js.errors import BucketNotFoundError, KeyNotFoundError
+from pydantic import SecretStr
+from sqlalchemy import Connection, MetaData
+from sqlmodel import SQLModel, col, select
+
 from hone_chassis import RemoteError, Service, rpc, runtime
 from hone_chassis.http import listen
 from hone_chassis.tables import ChassisTable, OutboxRow
@@ -21,10 +26,6 @@ from hone_contracts.registry import ListModels, ListRoutes, Model, Models, Route
 from hone_registry import app, starter
 from hone_registry.settings import RegistrySettings
 from hone_registry.tables import AliasRow, AuditRow, RegistryTable, RouteRow, VersionRow
-from nats.js.errors import BucketNotFoundError, KeyNotFoundError
-from pydantic import SecretStr
-from sqlalchemy import Connection, MetaData
-from sqlmodel import SQLModel, col, select
 
 ERD = ArtifactType.MERMAID_ERD
 T = TypeVar("T", bound=SQLModel)

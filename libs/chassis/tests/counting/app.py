@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import ClassVar
 
 import httpx
-from hone_chassis import Service, ServiceSettings
 from sqlalchemy import MetaData, func
 from sqlmodel import Field, SQLModel, select
+
+from hone_chassis import Service, ServiceSettings
 
 
 class Counted(SQLModel, table=True):

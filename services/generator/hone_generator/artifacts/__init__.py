@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from hone_contracts.artifacts import ArtifactType
-
 from hone_generator.artifacts.kind import ArtifactKind
 from hone_generator.artifacts.mermaid_erd.kind import MermaidErd
 

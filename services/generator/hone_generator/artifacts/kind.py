@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 from hone_contracts.artifacts import ArtifactType, Evidence, ValidatorResult
 from hone_contracts.registry import Reading
-
 from hone_generator.mermaid import MermaidParser
 from hone_generator.providers.base import ChatMessage, Gbnf, JsonSchema
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from hone_contracts.models import ModelRef
-
 from hone_generator.providers.base import Capabilities, Chunk, GenerationRequest, Health, ModelInfo
 from hone_generator.providers.errors import ModelLoadFailed, ModelNotFound
 from hone_generator.providers.gguf_header import NotAModelFile, check_header

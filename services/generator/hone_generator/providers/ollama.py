@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 from hone_contracts.models import InvalidModelRef, ModelRef
-
 from hone_generator.providers.base import Capabilities, Chunk, Gbnf, GenerationRequest, Health, ModelInfo
 from hone_generator.providers.errors import (
     BadProviderAnswer,

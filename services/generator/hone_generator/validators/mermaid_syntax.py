@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from hone_contracts.artifacts import ArtifactType, ValidatorResult
-
 from hone_generator.mermaid import MermaidParser, ParseResult, SyntaxFault
 
 NAME = "syntax"

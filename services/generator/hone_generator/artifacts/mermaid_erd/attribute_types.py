@@ -5,7 +5,6 @@ Hone from what data models usually call things.
 """
 
 from hone_contracts.erd_facts import AttributeType
-
 from hone_generator.artifacts.mermaid_erd.naming import singular, words_of
 
 _WORDS: dict[AttributeType, str] = {

@@ -8,10 +8,10 @@ that such a provider can follow (`facts_of_schema_answer` reads it).
 import json
 from typing import Any
 
-from hone_contracts import erd_facts
-from hone_contracts.erd_facts import Attributes, Entities, Fact, Facts, FactsError, Keys, Relation
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from hone_contracts import erd_facts
+from hone_contracts.erd_facts import Attributes, Entities, Fact, Facts, FactsError, Keys, Relation
 from hone_generator.providers.base import Gbnf, JsonSchema
 
 # A weak model that repeats itself is closed by the grammar instead of running into the token limit. Real

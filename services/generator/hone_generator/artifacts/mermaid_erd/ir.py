@@ -7,9 +7,10 @@ modeller adds it (a surrogate key, the foreign key of a relationship), and it sa
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from hone_contracts.artifacts import Evidence
 from hone_contracts.erd_facts import Cardinality
-from pydantic import BaseModel, ConfigDict, Field
 
 Key = Literal["PK", "FK", "UK"]
 KEY_ORDER: tuple[Key, ...] = ("PK", "FK", "UK")

@@ -4,7 +4,6 @@ import asyncio
 
 from hone_contracts.artifacts import ArtifactType, ValidatorResult
 from hone_contracts.registry import Reading
-
 from hone_generator.artifacts.kind import Ask, Draft, Tell, Tools
 from hone_generator.artifacts.mermaid_erd import parse, prompts, reading
 from hone_generator.artifacts.mermaid_erd.ir import Diagram

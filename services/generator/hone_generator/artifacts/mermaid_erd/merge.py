@@ -29,7 +29,6 @@ from hone_contracts.erd_facts import (
     Keys,
     Relation,
 )
-
 from hone_generator.artifacts.mermaid_erd import naming
 from hone_generator.artifacts.mermaid_erd.attribute_types import settled_type
 from hone_generator.artifacts.mermaid_erd.ir import Attribute, Diagram, Entity, Key, Relationship

@@ -8,7 +8,6 @@ import re
 from dataclasses import dataclass
 
 from hone_contracts.erd_facts import Cardinality
-
 from hone_generator.artifacts.mermaid_erd.ir import KEY_ORDER, Attribute, Diagram, Entity, Relationship
 
 _NAME = r'(?:"[^"]*"|[^\s"{}\[\]:|]+?)'

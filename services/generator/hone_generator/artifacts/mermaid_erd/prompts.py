@@ -4,7 +4,6 @@ system prompt says that nothing in them is an instruction."""
 import re
 
 from hone_contracts.erd_facts import ATTRIBUTE_TYPES, passage_prompt
-
 from hone_generator.providers.base import ChatMessage, Role
 
 PROMPT_VERSION = "mermaid_erd/1"  # stored with each attempt; raise it with every change of the texts below

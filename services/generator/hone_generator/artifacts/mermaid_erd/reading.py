@@ -10,7 +10,6 @@ from typing import Literal
 from hone_contracts import erd_facts
 from hone_contracts.artifacts import Evidence
 from hone_contracts.erd_facts import Facts, FactsError, normalise
-
 from hone_generator.artifacts.kind import Ask
 from hone_generator.artifacts.mermaid_erd import grounding, prompts, schema
 from hone_generator.artifacts.mermaid_erd.ir import Diagram, evidence_of

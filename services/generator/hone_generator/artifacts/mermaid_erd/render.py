@@ -10,7 +10,6 @@ import unicodedata
 from collections.abc import Iterable
 
 from hone_contracts.erd_facts import Cardinality
-
 from hone_generator.artifacts.mermaid_erd.ir import KEY_ORDER, Attribute, Diagram, Entity, Relationship
 
 MAX_LABEL_CHARS = 120  # longer ones make a diagram that nobody can look at

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from hone_contracts.erd_facts import (
     STOP_WORDS,
     Attributes,
@@ -21,8 +23,6 @@ from hone_contracts.erd_facts import (
     is_name,
     normalise,
 )
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from hone_generator.artifacts.mermaid_erd.merge import Answer
 from hone_generator.artifacts.mermaid_erd.naming import words_of
 from hone_generator.artifacts.mermaid_erd.passages import Passage
