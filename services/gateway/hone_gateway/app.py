@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from fastapi import FastAPI
+
 from hone_chassis import Running, Service
 from hone_chassis.dead_letters import Advisory, bury_exhausted
 from hone_chassis.errors import DatabaseUnavailable
@@ -15,7 +16,6 @@ from hone_contracts import streams, subjects
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
 from hone_contracts.hub import ConversionFailed, ConvertModel, ModelConverted
 from hone_contracts.job_messages import JobCancelled
-
 from hone_gateway import __version__, artifacts, dead, documents, hub, models, status, training
 from hone_gateway.http import idempotency, refusals
 from hone_gateway.http.admission import Admission

@@ -3,16 +3,16 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Request
-from hone_chassis.database import Database
-from hone_contracts.artifacts import ArtifactType
-from hone_contracts.generation import MAX_REQUIREMENTS_CHARS, GenerateArtifact
-from hone_contracts.ids import new_id
-from hone_contracts.models import ModelRef
 from pydantic import AfterValidator, ConfigDict, Field
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import Response
 
+from hone_chassis.database import Database
+from hone_contracts.artifacts import ArtifactType
+from hone_contracts.generation import MAX_REQUIREMENTS_CHARS, GenerateArtifact
+from hone_contracts.ids import new_id
+from hone_contracts.models import ModelRef
 from hone_gateway.errors import NoSuchArtifact, UnknownArtifactType
 from hone_gateway.http import bodies
 from hone_gateway.http.authentication import principal

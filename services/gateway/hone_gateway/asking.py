@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from pydantic import BaseModel
+
 from hone_chassis import Service, rpc
 from hone_chassis.broker import BROKER_TROUBLE
 from hone_chassis.errors import BrokerUnavailable
 from hone_contracts.errors import Request
-from pydantic import BaseModel
-
 from hone_gateway.errors import Starting
 
 A = TypeVar("A", bound=BaseModel)

@@ -6,6 +6,10 @@ from uuid import UUID
 
 import nats.js.errors
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import ValidationError
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.responses import JSONResponse, Response
+
 from hone_chassis import Service, dead_letters
 from hone_chassis.broker import BROKER_TROUBLE
 from hone_chassis.dead_letters import Cemetery, DeadLetter
@@ -14,10 +18,6 @@ from hone_chassis.tables import utc_now
 from hone_contracts.catalog import BY_SUBJECT
 from hone_contracts.ids import new_id, uuid7
 from hone_contracts.messages import Command
-from pydantic import ValidationError
-from sqlmodel.ext.asyncio.session import AsyncSession
-from starlette.responses import JSONResponse, Response
-
 from hone_gateway.asking import broker_trouble_told
 from hone_gateway.errors import NoSuchDeadLetter, NotResendable, Starting
 from hone_gateway.http.authentication import principal

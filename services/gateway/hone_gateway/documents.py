@@ -5,11 +5,11 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
-from hone_chassis import Service
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.responses import JSONResponse, Response
 
+from hone_chassis import Service
 from hone_gateway.artifacts import GenerateRequest
 from hone_gateway.http.bodies import RequestBody
 from hone_gateway.hub import ConvertRequest, InspectRequest

@@ -4,13 +4,13 @@ from pathlib import PurePath
 from typing import Annotated
 
 from fastapi import APIRouter, Request
-from hone_chassis import Service
-from hone_contracts.hub import ConvertModel, FileReport, InspectFile, Quantization
-from hone_contracts.ids import new_id
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import Response
 
+from hone_chassis import Service
+from hone_contracts.hub import ConvertModel, FileReport, InspectFile, Quantization
+from hone_contracts.ids import new_id
 from hone_gateway.asking import ask
 from hone_gateway.http import bodies
 from hone_gateway.http.authentication import principal

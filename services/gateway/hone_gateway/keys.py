@@ -4,13 +4,13 @@ import hashlib
 import time
 from dataclasses import dataclass
 
+from sqlalchemy import update
+from sqlmodel import col, select
+
 from hone_chassis.database import Database, insert_new
 from hone_chassis.logs import get_logger
 from hone_chassis.tables import utc_now
 from hone_contracts.messages import DEFAULT_TENANT
-from sqlalchemy import update
-from sqlmodel import col, select
-
 from hone_gateway.errors import NotAuthenticated, Starting
 from hone_gateway.tables import ApiKeyRow
 

@@ -1,10 +1,10 @@
 """The models and routes that the registry knows."""
 
 from fastapi import APIRouter, Request
-from hone_chassis import Service
-from hone_contracts.registry import ListModels, ListRoutes, Model, Models, Routes, ShowModel
 from starlette.responses import Response
 
+from hone_chassis import Service
+from hone_contracts.registry import ListModels, ListRoutes, Model, Models, Routes, ShowModel
 from hone_gateway.asking import ask
 from hone_gateway.http.answers import json_of
 from hone_gateway.http.authentication import principal

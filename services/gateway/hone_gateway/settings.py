@@ -1,7 +1,8 @@
 """What the gateway needs to know beside what every service does."""
 
-from hone_chassis import ServiceSettings
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
+
+from hone_chassis import ServiceSettings
 
 
 class GatewaySettings(ServiceSettings):

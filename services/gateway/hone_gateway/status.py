@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Mapping
 
 from fastapi import APIRouter
+from starlette.responses import JSONResponse, Response
+
 from hone_chassis import RemoteError, Service
 from hone_chassis.errors import HandlingError
 from hone_contracts import subjects
 from hone_contracts.status import AskStatus, ServiceStatus
-from starlette.responses import JSONResponse, Response
-
 from hone_gateway import __version__
 from hone_gateway.asking import ask
 

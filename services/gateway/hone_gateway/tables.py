@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from hone_chassis.tables import UtcDateTime, utc_now
-from hone_contracts.jobs import JobState
 from sqlalchemy import Index, MetaData, Text
 from sqlalchemy.types import JSON
 from sqlmodel import Field, SQLModel
+
+from hone_chassis.tables import UtcDateTime, utc_now
+from hone_contracts.jobs import JobState
 
 
 class GatewayTable(SQLModel):

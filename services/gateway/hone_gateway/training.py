@@ -3,12 +3,12 @@
 from typing import Any
 
 from fastapi import APIRouter, Request
-from hone_chassis import Service
-from hone_contracts.artifacts import ArtifactType
-from hone_contracts.training import CheckTraining, Method, TrainingPossible
 from pydantic import ConfigDict
 from starlette.responses import Response
 
+from hone_chassis import Service
+from hone_contracts.artifacts import ArtifactType
+from hone_contracts.training import CheckTraining, Method, TrainingPossible
 from hone_gateway.asking import ask
 from hone_gateway.errors import NotBuilt
 from hone_gateway.http import bodies

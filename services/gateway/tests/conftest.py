@@ -1,14 +1,10 @@
 """A running gateway over real HTTP, real NATS and a real database; the tests play the other services."""
 
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from playing import Gateway, running, settings
 
 

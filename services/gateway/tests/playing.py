@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig
+
 from hone_chassis import Service
 from hone_chassis.http import listen
 from hone_chassis.runtime import run
@@ -17,9 +21,6 @@ from hone_contracts.ids import new_id
 from hone_contracts.messages import Message
 from hone_gateway.app import create
 from hone_gateway.settings import GatewaySettings
-from nats.aio.client import Client
-from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig
 
 KEY = "test-key-0123456789abcdef"
 REQUEST = {"type": "mermaid_erd", "requirements": "A member has many loans."}

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from hypothesis import given
+from hypothesis import strategies as st
+from playing import Gateway, generated, next_command, publish, running, settings, until
+
 from hone_chassis import ProgressPublisher
 from hone_contracts.errors import ErrorBody
 from hone_contracts.generation import GenerateArtifact, GenerationFailed
@@ -15,9 +19,6 @@ from hone_contracts.messages import JobProgressed
 from hone_gateway import metrics
 from hone_gateway.jobs.book import JobBook
 from hone_gateway.jobs.feeds import Feed, Feeds
-from hypothesis import given
-from hypothesis import strategies as st
-from playing import Gateway, generated, next_command, publish, running, settings, until
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
+
 from hone_chassis.database import Database
 from hone_chassis.migrations import migrate
 from hone_chassis.tables import ChassisTable
 from hone_gateway.app import HEAD
 from hone_gateway.tables import GatewayTable
-from sqlalchemy import Connection
 
 
 async def test_the_migrated_schema_is_the_one_the_tables_declare(database_url: str) -> None:

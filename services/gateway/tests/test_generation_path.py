@@ -4,6 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from nats.js.api import AckPolicy, ConsumerConfig
+from playing import Gateway, generated, next_command, publish, running, settings, until
+from sqlmodel import select
+
 from hone_chassis.dead_letters import bury
 from hone_contracts import streams
 from hone_contracts.artifacts import Attempt
@@ -13,9 +17,6 @@ from hone_contracts.hub import ConversionFailed, ConvertModel, ModelConverted
 from hone_contracts.ids import new_id
 from hone_contracts.job_messages import JobCancelled
 from hone_gateway.tables import ArtifactRow
-from nats.js.api import AckPolicy, ConsumerConfig
-from playing import Gateway, generated, next_command, publish, running, settings, until
-from sqlmodel import select
 
 OUT_OF_MEMORY = ErrorBody(code="model_load", title="The model did not load", detail="Not enough memory.")
 

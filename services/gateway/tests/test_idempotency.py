@@ -4,10 +4,11 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from hone_gateway.http import idempotency
-from hone_gateway.tables import JobRow
 from playing import REQUEST, Gateway
 from sqlmodel import select
+
+from hone_gateway.http import idempotency
+from hone_gateway.tables import JobRow
 
 
 async def jobs(gateway: Gateway) -> int:

@@ -4,6 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from playing import generated
+from sqlmodel import col, select
+
 from hone_chassis.database import Database
 from hone_chassis.handling import run_short
 from hone_chassis.migrations import migrate
@@ -21,10 +26,6 @@ from hone_gateway.errors import JobEnded
 from hone_gateway.jobs.book import JobBook, find, record_progress
 from hone_gateway.jobs.outcomes import Outcomes
 from hone_gateway.tables import ArtifactRow, JobRow
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from playing import generated
-from sqlmodel import col, select
 
 WHY = ErrorBody(code="x", title="It failed", detail="Because.")
 

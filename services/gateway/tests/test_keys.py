@@ -5,12 +5,13 @@ from typing import Any
 
 import httpx
 import sqlalchemy as sa
-from hone_gateway.keys import Keys, sha256
-from hone_gateway.tables import ApiKeyRow
 from playing import KEY, Gateway, generated, next_command, publish, running, settings, until
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import select
+
+from hone_gateway.keys import Keys, sha256
+from hone_gateway.tables import ApiKeyRow
 
 OTHER = "another-tenants-key-0123456789"
 

@@ -5,6 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from nats.aio.msg import Msg
+from playing import Gateway
+from pydantic import BaseModel
+
 from hone_chassis.errors import Permanent
 from hone_chassis.rpc import answering
 from hone_contracts import subjects
@@ -13,9 +17,6 @@ from hone_contracts.hub import FileReport, InspectFile
 from hone_contracts.registry import ListModels, ListRoutes, Model, Models, Routes, ShowModel
 from hone_contracts.status import AskStatus, ServiceStatus
 from hone_contracts.training import CheckTraining, TrainingPossible
-from nats.aio.msg import Msg
-from playing import Gateway
-from pydantic import BaseModel
 
 MODEL = Model(name="hone-starter", provider="llamacpp", artifact_types=(), versions=())
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
-from hone_contracts.artifacts import ArtifactType
 from playing import KEY, REQUEST, Gateway
+
+from hone_contracts.artifacts import ArtifactType
 
 JSON = {"content-type": "application/json"}
 

@@ -2,11 +2,11 @@
 
 from time import perf_counter
 
-from hone_chassis.logs import get_logger
-from hone_contracts.ids import new_id
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hone_chassis.logs import get_logger
+from hone_contracts.ids import new_id
 from hone_gateway import metrics
 from hone_gateway.http.problems import problem, problem_of
 

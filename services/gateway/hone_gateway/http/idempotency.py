@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from hone_chassis.database import Database, insert_new
-from hone_chassis.tables import utc_now
 from sqlalchemy import delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hone_chassis.database import Database, insert_new
+from hone_chassis.tables import utc_now
 from hone_gateway.errors import IdempotencyKeyReused, InvalidRequest
 from hone_gateway.http.authentication import principal
 from hone_gateway.tables import IdempotencyRow

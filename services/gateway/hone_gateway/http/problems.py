@@ -3,12 +3,12 @@
 import json
 from http import HTTPStatus
 
-from hone_chassis import RemoteError
-from hone_chassis.errors import HandlingError
-from hone_contracts.errors import ErrorBody
 from starlette.responses import Response
 from starlette.types import Scope
 
+from hone_chassis import RemoteError
+from hone_chassis.errors import HandlingError
+from hone_contracts.errors import ErrorBody
 from hone_gateway.errors import GatewayError
 
 

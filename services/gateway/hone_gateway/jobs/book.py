@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from sqlalchemy import and_, bindparam, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from hone_chassis import announce
 from hone_chassis.database import insert_new, then
 from hone_chassis.tables import utc_now
@@ -14,10 +18,6 @@ from hone_contracts.hub import ConvertModel
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.jobs import ENDED, JobState
 from hone_contracts.messages import Command, JobProgressed
-from sqlalchemy import and_, bindparam, update
-from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
-
 from hone_gateway import metrics
 from hone_gateway.errors import JobEnded, NoSuchJob
 from hone_gateway.tables import JobRow
@@ -46,8 +46,11 @@ class JobBook:
         ``retry_of`` is the message that is sent again: when a job for that is there already, it is that one.
         """
         kind, job_id = KINDS[type(command)], command.correlation_id
-        row = JobRow(id=job_id, kind=kind, tenant=command.tenant, retry_of=retry_of)
-        if not await insert_new(session, JobRow, row.model_dump()):
+        now = utc_now()
+        # As plain values: making the row object takes longer than all the rest of accepting a job.
+        values = {"id": job_id, "kind": kind.value, "tenant": command.tenant, "retry_of": retry_of}
+        begins = {"state": JobState.QUEUED.value, "attempt": 0, "created_at": now, "updated_at": now}
+        if not await insert_new(session, JobRow, values | begins):
             return (await session.exec(select(JobRow.id).where(JobRow.retry_of == retry_of))).one()
         announce(session, command)
         then(session, lambda: metrics.JOBS.labels(kind, JobState.QUEUED.value).inc())

@@ -3,11 +3,11 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
-from hone_chassis.database import Database
-from hone_contracts.jobs import JobState
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from hone_chassis.database import Database
+from hone_contracts.jobs import JobState
 from hone_gateway.http.authentication import principal
 from hone_gateway.http.idempotency import Answer, once
 from hone_gateway.jobs import book

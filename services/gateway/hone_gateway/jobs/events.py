@@ -12,7 +12,6 @@ from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.logs import get_logger
 from hone_contracts.jobs import JobState
 from hone_contracts.messages import JobProgressed
-
 from hone_gateway import metrics
 from hone_gateway.jobs import book
 from hone_gateway.jobs.feeds import Feed, Feeds

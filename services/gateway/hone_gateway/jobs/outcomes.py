@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from hone_chassis.database import Database
 from hone_chassis.dead_letters import reason_of
 from hone_chassis.logs import get_logger
@@ -12,8 +14,6 @@ from hone_contracts import subjects
 from hone_contracts.generation import ArtifactGenerated, GenerationFailed
 from hone_contracts.hub import ConversionFailed, ModelConverted
 from hone_contracts.messages import Message
-from sqlmodel.ext.asyncio.session import AsyncSession
-
 from hone_gateway.jobs.book import JobBook
 from hone_gateway.tables import ArtifactRow, JobRow
 

@@ -3,13 +3,13 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from pydantic import ValidationError
+
 from hone_chassis import Running
 from hone_chassis.database import Database
 from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.logs import get_logger
 from hone_contracts.messages import JobProgressed
-from pydantic import ValidationError
-
 from hone_gateway.jobs.book import record_progress
 from hone_gateway.jobs.feeds import Feeds
 

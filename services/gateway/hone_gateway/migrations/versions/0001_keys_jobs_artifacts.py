@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+
 from hone_chassis.migrations import create_outbox_and_inbox
 from hone_chassis.tables import UtcDateTime
 
