@@ -13,12 +13,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hone_contracts.erd_facts import Cardinality
+from starter_engine import Engine
+from starter_scores import Elements, Scores, elements_of, merged, relation_element, stated
+
+from hone_contracts.erd_facts import Cardinality, Facts, dumps
 from hone_generator.artifacts.mermaid_erd import reading
 from hone_generator.artifacts.mermaid_erd.naming import identity
 from hone_trainer.starter import corpus
-from starter_engine import Engine
-from starter_scores import Elements, Scores, elements_of, merged, relation_element, stated
 
 HERE = Path(__file__).parent
 MODEL = HERE.parent / "libs/hone/hone/starter/hone-starter-q8_0.gguf"
@@ -58,7 +59,8 @@ def main() -> int:
     if not options.no_texts:
         report["texts"] = asyncio.run(texts(engine))
     report["not_read"] = len(engine.failures)
-    print(json.dumps(report, indent=1) if options.json else table(report))
+    report["table"] = table(report)
+    print(json.dumps(report, indent=1) if options.json else report["table"])
     return 0
 
 
@@ -123,9 +125,7 @@ def gold_of(text: dict[str, Any]) -> Elements:
     )
 
 
-def show(split: str, drawn: corpus.Sample, facts: Any) -> None:
-    from hone_contracts.erd_facts import dumps
-
+def show(split: str, drawn: corpus.Sample, facts: Facts) -> None:
     lines = (
         f"{split} {drawn.kind}: {drawn.subject} | {drawn.passage}",
         f"  gold {dumps(drawn.facts)}",

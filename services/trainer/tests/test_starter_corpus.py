@@ -5,6 +5,7 @@ from itertools import islice
 from random import Random
 
 import pytest
+
 from hone_contracts import erd_facts
 from hone_contracts.erd_facts import Attributes, Entities, Fact, Keys, Relation
 from hone_trainer.starter import corpus

@@ -8,6 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the trainer's training packages are not installed")
 
+import transformers  # noqa: E402
+
 from hone_contracts import erd_facts  # noqa: E402
 from hone_trainer.starter import checkpoint, corpus, export, tokenizer, training  # noqa: E402
 from hone_trainer.starter.errors import CheckpointDamaged, CheckpointMismatch  # noqa: E402
@@ -138,9 +140,9 @@ def test_training_lowers_the_loss_and_a_checkpoint_appears_whole(
 ) -> None:
     run = new_run(vocabulary, tmp_path / "run")
     batch = next(run.shards.batches())
-    before = float(training.answer_loss(run.model, batch, run.model.hidden))
+    before = float(training.answer_loss(run.model, batch, run.model.hidden).detach())
     training.train(run, 12)
-    assert float(training.answer_loss(run.model, batch, run.model.hidden)) < before - 1
+    assert float(training.answer_loss(run.model, batch, run.model.hidden).detach()) < before - 1
     assert checkpoint.load_newest(run.checkpoints, checkpoint.identity(TINY, run.corpus)) is not None
 
 
@@ -154,17 +156,15 @@ def test_muon_makes_all_directions_of_an_update_equally_large() -> None:
 def test_transformers_reads_the_folder_and_gets_the_same_logits(
     vocabulary: Vocabulary, tmp_path: Path
 ) -> None:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     model = Starter(Shape(vocabulary.size, 160, 2, 5, 64), vocabulary.twins)
     initialise(model, 1)
     export.write_folder(tmp_path, model, vocabulary)
-    theirs = AutoModelForCausalLM.from_pretrained(tmp_path)
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
     tokens = torch.tensor([vocabulary.encode("member\neach member has a name")])
     torch.testing.assert_close(
         theirs(tokens).logits, model(tokens, packed_mask(torch.ones_like(tokens))), atol=1e-4, rtol=1e-3
     )
-    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    loaded = transformers.AutoTokenizer.from_pretrained(tmp_path)
     drawn = next(iter(corpus.samples(1, 9, 1)))
     message = [{"role": "user", "content": erd_facts.passage_prompt(drawn.subject, drawn.passage)}]
     rendered = loaded.apply_chat_template(message, add_generation_prompt=True, tokenize=False)

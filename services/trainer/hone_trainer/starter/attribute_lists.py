@@ -1,7 +1,6 @@
 """Lists of attributes as texts write them: with articles, bare, with types in brackets."""
 
 from hone_contracts.erd_facts import AttributeType
-
 from hone_trainer.starter.inflection import article
 from hone_trainer.starter.names import Attribute
 from hone_trainer.starter.writer import Writer
@@ -26,26 +25,8 @@ _OPTIONAL = (
     "if any",
     "in euros",
 )
-_VALUES = "open closed new active inactive pending paid unpaid draft published small large low medium high cancelled completed red green blue male female standard premium daily weekly cash card economy business free taken damaged lost on_hold approved rejected single double confirmed shipped delivered returned scheduled running finished planned".split()  # noqa: E501, SIM905
-
 DESCRIBED_SHARE = 0.04
 WHETHER_SHARE = 0.03
-_ADJECTIVES = tuple(
-    "optional short current mandatory valid exact full long brief new own internal official numeric separate "
-    "additional planned actual first main".split()
-)
-# After an attribute; part of neither its name nor its type.
-_REMARKS = (
-    "in euros", "in kilograms", "in minutes", "in metres", "per hour", "per day", "of the person", "of the thing",
-    "for emergencies", "for internal use", "for billing", "if known", "if there is one", "if any", "as text",
-    "on which it started", "on which it was bought", "at which it ends", "between 1 and 10", "in percent",
-    "of the last visit", "of the company", "of its maker", "for the label", "at the start", "at the time", "so far",
-    "in three languages", "when it was made", "to be paid", "to be charged", "that was agreed", "that was given",
-)  # fmt: skip
-_FLAGS = tuple(
-    "active paid available confirmed approved open closed valid insured vaccinated published archived refundable "
-    "mandatory fragile taxable verified locked visible complete damaged returned reserved occupied".split()
-)
 _IT_IS = ("it is", "it is still", "they are", "it has been", "this is", "it was")
 
 
@@ -96,7 +77,7 @@ def after_colon(writer: Writer, attributes: list[Attribute]) -> tuple[str, list[
 
 
 def enum_values(writer: Writer) -> str:
-    values = writer.rng.sample(_VALUES, writer.rng.randint(2, 4))
+    values = writer.rng.sample(writer.lexicon.closed["enum values"], writer.rng.randint(2, 4))
     last = writer.rng.choice((" or ", " , ", " and ", " , or ", " / "))
     return " , ".join(values[:-1]) + last + values[-1]
 
@@ -108,7 +89,7 @@ def _written(
     said: list[Attribute] = []
     for index, attribute in enumerate(attributes):
         if style in {"its", "the", "their"} and writer.chance(WHETHER_SHARE):
-            flag = writer.rng.choice(_FLAGS)
+            flag = writer.closed("attribute flags")
             if all(flag != other.name for other in [*said, *attributes]):
                 items.append(f"whether {writer.rng.choice(_IT_IS)} {flag}")
                 said.append(Attribute(flag, "boolean"))
@@ -124,9 +105,9 @@ def _written(
 def _introduced(writer: Writer, text: str, style: str, index: int) -> str:
     words = text
     if writer.chance(DESCRIBED_SHARE):
-        words = f"{writer.rng.choice(_ADJECTIVES)} {words}"
+        words = f"{writer.closed('attribute adjectives')} {words}"
     if writer.chance(DESCRIBED_SHARE) and not words.endswith(")"):
-        words = f"{words} {writer.rng.choice(_REMARKS)}"
+        words = f"{words} {writer.closed('attribute remarks')}"
     match style:
         case "a":
             plural = text.endswith("s") and not text.endswith(("ss", "us", "is"))

@@ -1,12 +1,20 @@
 """From a seed to a Hugging Face folder, step by step."""
 
+import json
 import logging
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hone_trainer.starter import corpus, tokenizer
 from hone_trainer.starter.errors import TorchMissing
 from hone_trainer.starter.recipe import Recipe
 from hone_trainer.starter.tokenizer import Vocabulary
+
+if TYPE_CHECKING:
+    from hone_trainer.starter.training import Run
 
 DEFAULT_STEPS = 4000
 
@@ -34,7 +42,27 @@ def build(
         training.train(run, minutes=minutes)
     folder = out / "hf"
     export.write_folder(folder, run.model, vocabulary)
+    _record(out, run, sum(tensor.numel() for tensor in export.weights(run.model).values()))
     return folder
+
+
+def _record(out: Path, run: "Run", parameters: int) -> None:
+    """What the card needs to know of the training."""
+    record = {
+        "recipe": asdict(run.recipe),
+        "corpus": run.corpus,
+        "steps": run.step,
+        "tokens_read": run.tokens_read,
+        "passages_read": run.passages_read,
+        "seconds": round(run.seconds),
+        "parameters": parameters,
+        "vocabulary": run.vocabulary.size,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("torch", "tokenizers", "safetensors")},
+        },
+    }
+    (out / "run.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def _vocabulary(recipe: Recipe, out: Path) -> Vocabulary:

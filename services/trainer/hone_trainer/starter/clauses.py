@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hone_contracts.erd_facts import Cardinality, Fact
-
 from hone_trainer.starter.inflection import plain_plural, third_person
 from hone_trainer.starter.names import EntityName
 from hone_trainer.starter.slots import Slots, attribute_slot_facts
@@ -29,7 +28,16 @@ _SINGULAR_PRONOUNS = (
     "he or she",
 )
 _PLURAL_PRONOUNS = ("they", "they", "they", "these", "all of them", "both", "they all")
-_MANY_SUBJECTS = ("many", "several", "multiple", "two or more", "different", "various", "a number of", "one or more")
+_MANY_SUBJECTS = (
+    "many",
+    "several",
+    "multiple",
+    "two or more",
+    "different",
+    "various",
+    "a number of",
+    "one or more",
+)
 PSEUDO_VERB_SHARE = 0.05
 _ATTRIBUTE_VERBS = frozenset(
     [
@@ -60,6 +68,7 @@ _ATTRIBUTE_VERBS = frozenset(
         "provide",
     ]
 )
+_MODALS = frozenset({"can", "may", "must", "should", "will", "shall", "might", "could"})
 _EXPLICIT_ONE = (
     "one",
     "exactly one",
@@ -155,30 +164,8 @@ def predicate(writer: Writer, subject: Subject, other: EntityName | None = None)
 def _finite(writer: Writer, verb: str, subject: Subject) -> str:
     """The verb with its modal and adverb, agreeing with the subject."""
     modal = writer.modal(plural=subject.plural)
-    first = modal.split(" ")[0]
-    if first in {
-        "can",
-        "may",
-        "must",
-        "should",
-        "will",
-        "shall",
-        "might",
-        "could",
-        "is",
-        "are",
-        "has",
-        "have",
-        "needs",
-        "need",
-        "wants",
-        "want",
-    }:
-        if not (
-            first in {"has", "have", "needs", "need", "wants", "want", "is", "are"}
-            and not modal.endswith(" to")
-        ):
-            return f"{modal} {verb}"
+    if modal.split(" ")[0] in _MODALS or modal.endswith(" to"):
+        return f"{modal} {verb}"
     conjugated = plain_plural(verb) if subject.plural else third_person(verb)
     aspect = writer.closed("aspect")
     if verb.startswith("be ") and aspect:

@@ -11,10 +11,10 @@ from random import Random
 
 import numpy as np
 import numpy.typing as npt
-from hone_contracts import erd_facts
 from tokenizers import Tokenizer
 
-from hone_trainer.starter.lexicon import PHRASES, Lexicon
+from hone_contracts import erd_facts
+from hone_trainer.starter.lexicon import Lexicon
 from hone_trainer.starter.passages import Sample, sample
 from hone_trainer.starter.tokenizer import ANSWER_TURN, END, PAD, USER_TURN, Vocabulary
 
@@ -67,11 +67,9 @@ def evaluation_samples(seed: int, split: str, count: int) -> list[Sample]:
 
 
 def fingerprint(seed: int) -> str:
-    """A hash of what the corpus says: of a few hundred of its passages and answers and of all phrase files."""
+    """A hash of what the corpus says: of a thousand of its passages and answers."""
     digest = sha256()
-    for path in sorted(PHRASES.glob("*.txt")):
-        digest.update(path.read_bytes())
-    for drawn in samples(seed, _FINGERPRINT_SHARD, 400):
+    for drawn in samples(seed, _FINGERPRINT_SHARD, 1000):
         digest.update(f"{drawn.subject}\n{drawn.passage}\n{erd_facts.dumps(drawn.facts)}\n".encode())
     return digest.hexdigest()
 
@@ -123,7 +121,7 @@ def packed(vocabulary: Vocabulary, drawn: list[Sample], length: int) -> Rows:
     return result
 
 
-def write_shard(path: Path, tokenizer: Path, seed: int, shard: int, count: int, length: int) -> None:
+def write_shard(path: Path, tokenizer: Path, shard: int, *, seed: int, count: int, length: int) -> None:
     """Make one shard; it appears complete or not at all."""
     vocabulary = Vocabulary(Tokenizer.from_file(str(tokenizer)))
     drawn = list(samples(seed, shard, count))

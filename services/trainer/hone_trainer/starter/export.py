@@ -38,7 +38,7 @@ def write_folder(folder: Path, model: Starter, vocabulary: Vocabulary) -> None:
 def weights(model: Starter) -> dict[str, Tensor]:
     """The weights under their names in LlamaForCausalLM; the embedding is written out with its spaces."""
     found = {"model.embed_tokens.weight": model.embedding(), "model.norm.weight": model.norm.weight}
-    for index, block in enumerate(model.blocks):
+    for index, block in enumerate(model.layers):
         at = f"model.layers.{index}"
         q, k, v = block.attention.qkv.weight.chunk(3)
         gate, up = block.gate_up.weight.chunk(2)

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from hone_trainer.starter.model import Shape, Starter
+from hone_trainer.starter.model import Attention, Shape, Starter
 
 EMBEDDING_STD = 0.07
 COMMON = 0.5
@@ -35,7 +35,7 @@ def initialise(model: Starter, seed: int) -> None:
     model.space.copy_(_random(rng, shape.width) * EMBEDDING_STD * 0.4)
     # A head reads what was normed to length sqrt(width); what it writes joins an embedding of this length.
     gain = math.hypot(COMMON, EMBEDDING_STD * math.sqrt(known)) / math.sqrt(shape.width)
-    for block in model.blocks:
+    for block in model.layers:
         values = _orthogonal(rng, shape.width)
         block.attention.qkv.weight.copy_(_random(rng, 3 * shape.width, shape.width) * 0.03)
         block.attention.qkv.weight[2 * shape.width :] = values
@@ -43,18 +43,17 @@ def initialise(model: Starter, seed: int) -> None:
         block.gate_up.weight.copy_(_random(rng, 2 * shape.feed_forward, shape.width) / math.sqrt(shape.width))
         block.down.weight.copy_(_random(rng, shape.width, shape.feed_forward) * 0.001)
     noted = _orthogonal(rng, known)[: PREVIOUS_HEADS * shape.head_width]
-    _look_back(shape, model.blocks[0].attention.qkv.weight, model.blocks[0].attention.out.weight, noted, gain)
-    _induce(
-        shape, model.blocks[1].attention.qkv.weight, model.blocks[1].attention.out.weight, noted, gain, rng
-    )
+    _look_back(shape, model.layers[0].attention, noted, gain)
+    _induce(shape, model.layers[1].attention, noted, gain, rng)
 
 
 def _identity_width(shape: Shape) -> int:
     return shape.width - PREVIOUS_HEADS * shape.head_width - 1
 
 
-def _look_back(shape: Shape, qkv: Tensor, out: Tensor, noted: Tensor, gain: float) -> None:
+def _look_back(shape: Shape, attention: Attention, noted: Tensor, gain: float) -> None:
     """Heads whose score is highest one token back, whatever the tokens are, and which note that token."""
+    qkv, out = attention.qkv.weight, attention.out.weight
     known, half = _identity_width(shape), shape.head_width // 2
     frequency = shape.rope_theta ** (-torch.arange(half) / half)
     # After the norm a token has this much of the dimension that all share.
@@ -74,8 +73,9 @@ def _look_back(shape: Shape, qkv: Tensor, out: Tensor, noted: Tensor, gain: floa
     out[known + 1 :, :rows] = torch.eye(rows) * gain
 
 
-def _induce(shape: Shape, qkv: Tensor, out: Tensor, noted: Tensor, gain: float, rng: torch.Generator) -> None:
+def _induce(shape: Shape, attention: Attention, noted: Tensor, gain: float, rng: torch.Generator) -> None:
     """Heads that match the present token with what was noted before each place, and copy what stands there."""
+    qkv, out = attention.qkv.weight, attention.out.weight
     known, half, width = _identity_width(shape), shape.head_width // 2, shape.head_width
     slow = torch.tensor([i for i in range(width) if i % half > FAST_PAIRS])
     for head in range(known // width + 1):
@@ -96,4 +96,5 @@ def _random(rng: torch.Generator, *size: int) -> Tensor:
 
 
 def _orthogonal(rng: torch.Generator, size: int) -> Tensor:
-    return torch.linalg.qr(_random(rng, size, size))[0]
+    q: Tensor = torch.linalg.qr(_random(rng, size, size))[0]
+    return q

@@ -11,7 +11,6 @@ from hashlib import blake2b
 from pathlib import Path
 
 from hone_contracts.erd_facts import ATTRIBUTE_TYPES, AttributeType, is_name
-
 from hone_trainer.starter.errors import PhraseError
 
 PHRASES = Path(__file__).parent / "phrases"

@@ -85,6 +85,10 @@ class Starter(nn.Module):
         self.register_buffer("twin_of", twin_of, persistent=False)
         self.register_buffer("is_twin", is_twin, persistent=False)
 
+    @property
+    def layers(self) -> list[Block]:
+        return [block for block in self.blocks if isinstance(block, Block)]
+
     def embedding(self) -> Tensor:
         """[vocabulary, width], used for reading and for writing."""
         return self.pieces.weight[self.twin_of] + self.is_twin * self.space
@@ -93,7 +97,7 @@ class Starter(nn.Module):
         """[batch, length, width] → the same, after all layers and the last norm. `mask` is added to the scores."""
         cos, sin = rotary(self.shape, embedded.shape[1], embedded.device)
         x = embedded
-        for block in self.blocks:
+        for block in self.layers:
             x = block(x, cos, sin, mask)
         return self.norm(x)  # type: ignore[no-any-return]
 

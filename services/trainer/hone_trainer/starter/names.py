@@ -9,13 +9,8 @@ from dataclasses import dataclass
 from random import Random
 
 from hone_contracts.erd_facts import AttributeType, Key, is_name
-
 from hone_trainer.starter.inflection import plural
 from hone_trainer.starter.lexicon import Lexicon, held_word
-
-_ONSETS = "b bl br c ch cl cr d dr f fl fr g gl gr h j k kl kr l m n p pl pr qu r s sc sh sk sl sm sn sp st str t th tr v w z".split()  # noqa: E501, SIM905
-_VOWELS = "a a a e e e i i o o u ai ea ee ie oa oo ou y".split()  # noqa: SIM905
-_CODAS = "b ck d ft g k l ld ll lm lt m mp n nd ng nk nt p r rd rk rm rn rt s sh sk sp ss st t th x".split()  # noqa: SIM905
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +69,13 @@ class NameSampler:
 
     def pseudo_word(self) -> str:
         """A pronounceable word of one to three syllables that is in no dictionary, mostly."""
-        rng = self._rng
+        rng, closed = self._rng, self._lexicon.closed
         while True:
             syllables = rng.choices((1, 2, 3), (3, 5, 2))[0]
-            word = "".join(rng.choice(_ONSETS) + rng.choice(_VOWELS) for _ in range(syllables))
-            word += rng.choice(_CODAS) if rng.random() < 0.7 else ""
+            word = "".join(
+                rng.choice(closed["onsets"]) + rng.choice(closed["vowels"]) for _ in range(syllables)
+            )
+            word += rng.choice(closed["codas"]) if rng.random() < 0.7 else ""
             if len(word) > 2 and held_word(self._lexicon.seed, word) == self._held:
                 return word
 

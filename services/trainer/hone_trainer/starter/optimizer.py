@@ -54,14 +54,15 @@ class Muon(Optimizer):
 
 def orthogonalised(matrices: Tensor, steps: int) -> Tensor:
     """[n, rows, columns] → the same with all singular values near 1."""
-    x = matrices
+    x: Tensor = matrices
     flipped = x.shape[-2] > x.shape[-1]
     x = x.mT if flipped else x
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(steps):
         gram = x @ x.mT
         x = _A * x + (_B * gram + _C * gram @ gram) @ x
-    return x.mT if flipped else x
+    turned: Tensor = x.mT if flipped else x
+    return turned
 
 
 def optimizers_for(model: nn.Module, muon_lr: float, adam_lr: float) -> tuple[Muon, AdamW]:

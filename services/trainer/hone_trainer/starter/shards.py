@@ -58,10 +58,10 @@ class ShardReader:
             write_shard,
             self._path(shard),
             self._tokenizer,
-            recipe.seed,
             shard,
-            recipe.shard_samples,
-            recipe.row_length,
+            seed=recipe.seed,
+            count=recipe.shard_samples,
+            length=recipe.row_length,
         )
 
     def _path(self, shard: int) -> Path:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from hone_contracts.erd_facts import CARDINALITIES, Cardinality, Fact, Keys
-
 from hone_trainer.starter import attribute_lists
 from hone_trainer.starter.errors import PhraseError
 from hone_trainer.starter.names import Attribute, EntityName
@@ -14,16 +13,31 @@ _NOISE = ("thing", "matter", "item", "case", "screen", "office", "report", "team
 # These letters stand for well-known things, which nobody takes for attributes.
 _PLAIN = frozenset("PQ")
 _ListWriter = Callable[[Writer, list[Attribute]], tuple[str, list[Attribute]]]
-_OWN = (
-    "company shop club school clinic library museum studio farm hotel team office agency bakery restaurant gym kennel "
-    "garage workshop brewery gallery theatre cinema zoo garden practice store firm charity association hospital".split()
-)
 _LISTS: dict[str, _ListWriter] = {
     "attrs": attribute_lists.with_articles,
     "bare": attribute_lists.bare,
     "its": attribute_lists.possessive,
     "thelist": attribute_lists.definite,
     "colon": attribute_lists.after_colon,
+}
+
+
+def _own_organisation(writer: Writer) -> str:
+    """What the author's own company or club is: no entity of the model, whatever its name."""
+    return writer.names.entity().singular if writer.chance(0.5) else writer.closed("own organisations")
+
+
+_ATTRIBUTE_SLOTS = frozenset({"attr", "attrb", "attrc", "enum", "pk", "uk"})
+# Slots that leave no trace in the facts.
+_PLAIN_SLOTS: dict[str, Callable[[Writer], str]] = {
+    "values": attribute_lists.enum_values,
+    "word": lambda writer: writer.rng.choice(writer.lexicon.words.seen),
+    "own": _own_organisation,
+    "noise": lambda writer: writer.rng.choice(_NOISE),
+    "who": lambda writer: writer.closed("person"),
+    "num": Writer.number,
+    "year": Writer.year,
+    "month": Writer.month,
 }
 
 
@@ -102,34 +116,17 @@ class Slots:
         return found
 
     def _word(self, slot: str) -> str:
-        writer = self._writer
-        match slot:
-            case "attr" | "attrb" | "attrc" | "enum" | "pk" | "uk":
-                return self._attribute(slot)
-            case "attr1" | "attr2" | "attr3":
-                text, said = attribute_lists.with_articles(writer, self._fresh(1, clear=True))
-                self.attributes.extend(said)
-                return text
-            case "values":
-                return attribute_lists.enum_values(writer)
-            case "type":
-                return self._typed()
-            case "word":
-                return writer.rng.choice(writer.lexicon.words.seen)
-            case "own":
-                return self._own_organisation()
-            case "noise":
-                return writer.rng.choice(_NOISE)
-            case "who":
-                return writer.closed("person")
-            case "num":
-                return writer.number()
-            case "year":
-                return writer.year()
-            case "month":
-                return writer.month()
-            case _:
-                raise PhraseError(slot, "no such slot")
+        if slot in _ATTRIBUTE_SLOTS:
+            return self._attribute(slot)
+        if slot in {"attr1", "attr2", "attr3"}:
+            text, said = attribute_lists.with_articles(self._writer, self._fresh(1, clear=True))
+            self.attributes.extend(said)
+            return text
+        if slot == "type":
+            return self._typed()
+        if slot not in _PLAIN_SLOTS:
+            raise PhraseError(slot, "no such slot")
+        return _PLAIN_SLOTS[slot](self._writer)
 
     def _attribute(self, slot: str) -> str:
         attribute = self._fresh(1, clear=slot == "attr")[0]
@@ -142,11 +139,6 @@ class Slots:
                 attribute = Attribute(attribute.name, attribute.type, "UK")
         self.attributes.append(attribute)
         return attribute.name
-
-    def _own_organisation(self) -> str:
-        """What the author's own company or club is: no entity of the model, whatever its name."""
-        names = self._writer.names
-        return names.entity().singular if self._writer.chance(0.5) else self._writer.rng.choice(_OWN)
 
     def _typed(self) -> str:
         """A type said after the attribute that it belongs to."""

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from hone_contracts.erd_facts import ATTRIBUTE_TYPES, CARDINALITIES, KEYS
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from hone_contracts.erd_facts import ATTRIBUTE_TYPES, CARDINALITIES, KEYS
 
 SPACE = "Ġ"  # how byte-level BPE writes a space
 END = "<|im_end|>"
@@ -53,7 +54,7 @@ def train(words: Iterable[str], merges: int, min_first: int = 2) -> Tokenizer:
         apart = len(word) > 3 and word.endswith("s") and not word.endswith("ss")
         counts.update((word[:-1], "s") if apart else (word,))
     learned = _learn(counts, merges)
-    vocabulary, rules = learned["vocab"], [tuple(rule) for rule in learned["merges"]]
+    vocabulary, rules = learned["vocab"], [(rule[0], rule[1]) for rule in learned["merges"]]
     pieces = sorted(vocabulary, key=lambda piece: vocabulary[piece])
     splitter = _assembled({p: i for i, p in enumerate(pieces)}, rules, special=False)
     firsts = Counter[str]()
@@ -82,7 +83,7 @@ def _learn(counts: Counter[str], merges: int) -> dict[str, Any]:
     return model
 
 
-def _assembled(vocabulary: dict[str, int], rules: list[tuple[str, ...]], *, special: bool) -> Tokenizer:
+def _assembled(vocabulary: dict[str, int], rules: list[tuple[str, str]], *, special: bool) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=rules, ignore_merges=False))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.decoder = decoders.ByteLevel()

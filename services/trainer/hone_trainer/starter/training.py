@@ -1,6 +1,7 @@
 """The training loop: resumable, on one thread or more, loss on answers only."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from hone_trainer.starter.model import Shape, Starter, packed_mask
 from hone_trainer.starter.optimizer import optimizers_for
 from hone_trainer.starter.recipe import Recipe
 from hone_trainer.starter.shards import ShardReader
-from hone_trainer.starter.tokenizer import Vocabulary
+from hone_trainer.starter.tokenizer import END, Vocabulary
 
 LOG_EVERY = 20
 SAVE_EVERY = 100
@@ -45,6 +46,8 @@ class Run:
     out: Path
     step: int = 0
     tokens_read: int = 0
+    passages_read: int = 0
+    seconds: float = 0.0  # of training, in earlier runs too
 
     def __post_init__(self) -> None:
         self.muon, self.adam = optimizers_for(self.model, self.recipe.muon_lr, self.recipe.adam_lr)
@@ -64,6 +67,8 @@ class Run:
             "adam": self.adam.state_dict(),
             "step": self.step,
             "tokens_read": self.tokens_read,
+            "passages_read": self.passages_read,
+            "seconds": self.seconds,
             "shard": self.shards.shard,
             "row": self.shards.row,
         }
@@ -72,7 +77,8 @@ class Run:
         self.model.load_state_dict(state["model"])
         self.muon.load_state_dict(state["muon"])
         self.adam.load_state_dict(state["adam"])
-        self.step, self.tokens_read = state["step"], state["tokens_read"]
+        for counter in ("step", "tokens_read", "passages_read", "seconds"):
+            setattr(self, counter, state[counter])
         self.shards.shard, self.shards.row = state["shard"], state["row"]
 
     def save(self) -> Path:
@@ -112,10 +118,13 @@ def train(
     batches = run.shards.batches()
     progress = _Progress(run, time.monotonic() + minutes * 60)
     while (total := steps or progress.steps_in_time()) > run.step and run.step != stop_at:
+        began = time.monotonic()
         batch = next(batches)
         loss = _step(run, body, batch, run.recipe.pace(run.step, total))
         run.step += 1
         run.tokens_read += int((batch.documents > 0).sum())
+        run.passages_read += int((batch.targets == run.vocabulary.id(END)).sum())
+        run.seconds += time.monotonic() - began
         progress.tell(loss, total)
         if run.step % CHECK_EVERY == 0:
             log.info("step %d  answers right to the letter: %s", run.step, exact_answers(run))
@@ -174,7 +183,7 @@ def _step(run: Run, body: Body, batch: Rows, pace: float) -> float:
     loss.backward()  # type: ignore[no-untyped-call]
     value = float(loss.detach())
     norm = torch.nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
-    if not torch.isfinite(norm) or value != value:
+    if not torch.isfinite(norm) or not math.isfinite(value):
         raise TrainingDiverged(run.step)
     run.muon.step()
     run.adam.step()

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from random import Random
 
 from hone_contracts.erd_facts import Attributes, Cardinality, Entities, Fact, Keys, Relation
-
 from hone_trainer.starter.inflection import article, modal_for_plural
 from hone_trainer.starter.lexicon import Lexicon, Split
 from hone_trainer.starter.names import Attribute, EntityName, NameSampler
@@ -12,6 +11,10 @@ from hone_trainer.starter.templates import expand
 
 ADJECTIVE_SHARE = 0.05
 REMARK_SHARE = 0.03
+_QUANTITIES = (
+    "{}", "up to {}", "at most {}", "at least {}", "between {} and {}", "no more than {}", "a maximum of {}",
+    "a minimum of {}", "more than {}", "exactly {}", "{} or more", "{} to {}",
+)  # fmt: skip
 _MONTHS = ("january", "march", "april", "june", "july", "september", "october", "december")
 
 
@@ -69,8 +72,7 @@ class Writer:
         number = self.rng.choice(
             ("two", "three", "four", "six", "eight", "twelve", str(self.rng.randint(2, 200)))
         )
-        form = self.rng.choice(("{}", "up to {}", "at most {}", "at least {}", "between {} and {}", "no more than {}",
-                                "a maximum of {}", "a minimum of {}", "more than {}", "exactly {}", "{} or more", "{} to {}"))  # fmt: skip
+        form = self.rng.choice(_QUANTITIES)
         return form.format(number, self.rng.randint(5, 300))
 
     def all(self, name: EntityName) -> str:
