@@ -17,6 +17,7 @@ from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.http import HttpServer, listen
 from hone_chassis.outbox import EpochSource, Relay
 from hone_chassis.service import Background, Running, Service
+from hone_chassis.tasks import end
 from hone_contracts import streams
 
 log = logs.get_logger(__name__)
@@ -88,7 +89,7 @@ async def run(service: Service, stop: asyncio.Event, listener: socket.socket | N
             asyncio.create_task(_purge_inbox(service), name="inbox purge"),
             *(asyncio.create_task(_background(task, service.running)) for task in service.backgrounds),
         ]
-        stack.push_async_callback(_cancel, tasks)
+        stack.push_async_callback(end, tasks)
         await service.broker.start()
         service.health.started = True
         log.info("ready", address=str(own.getsockname()))
@@ -173,9 +174,3 @@ async def _stop_broker(service: Service, client: Client) -> None:
 async def _stop_http(http: HttpServer, task: asyncio.Task[None]) -> None:
     http.stop()
     await task
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -13,6 +13,7 @@ from nats.js import JetStreamContext
 
 from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.routes_table import RoutesWatcher, RoutesWriter, RoutingTable
+from hone_chassis.tasks import end
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.registry import Route
 
@@ -50,9 +51,7 @@ async def connected(url: str, *on_reconnect: Callable[[], None]) -> AsyncIterato
 async def running(*work: Awaitable[None]) -> AsyncIterator[None]:
     tasks = [asyncio.ensure_future(each) for each in work]
     yield
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await end(tasks)
 
 
 async def until(condition: Callable[[], bool], limit_s: float = 15.0) -> None:
