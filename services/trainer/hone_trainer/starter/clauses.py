@@ -179,7 +179,8 @@ def _object(writer: Writer, name: EntityName, many_share: float) -> _Object:
         return _Object(writer.one(name), name.singular, many=False)
     if writer.chance(0.42):
         return _Object(writer.all(name), name.plural, many=True, bare=True)
-    return _Object(writer.many(name), name.plural, many=True)
+    text, surface = writer.many(name)
+    return _Object(text, surface, many=True)
 
 
 def _active_cardinality(verb_class: VerbClass, subject: Subject, thing: _Object) -> Cardinality:

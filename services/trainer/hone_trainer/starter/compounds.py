@@ -147,13 +147,17 @@ def several_objects(writer: Writer) -> Draft:
     items: list[str] = []
     many = first.cardinality.endswith(("N", "M"))
     for _ in range(writer.rng.choices((1, 2, 3), (60, 30, 10))[0]):
-        name = writer.names.entity()
-        to = name.plural if many else name.singular
-        items.append(
-            (writer.all(name) if writer.chance(0.5) else writer.many(name)) if many else writer.one(name)
-        )
+        item, to = _one_more_object(writer, many=many)
+        items.append(item)
         facts.append(Relation(subject.surface, first.cardinality, to))
     joined = (
         " , ".join([text, *items[:-1]]) + writer.rng.choice((" and ", " , and ", " as well as ")) + items[-1]
     )
     return Draft(Spoken(f"{subject.text} {joined}", facts))
+
+
+def _one_more_object(writer: Writer, *, many: bool) -> tuple[str, str]:
+    name = writer.names.entity()
+    if not many:
+        return writer.one(name), name.singular
+    return writer.many(name) if writer.chance(0.5) else (writer.all(name), name.plural)

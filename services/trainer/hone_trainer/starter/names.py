@@ -12,6 +12,8 @@ from hone_contracts.erd_facts import AttributeType, Key, is_name
 from hone_trainer.starter.inflection import plural
 from hone_trainer.starter.lexicon import Lexicon, held_word
 
+_COUNTS = ("number of", "number of", "maximum number of", "total number of", "amount of", "minimum number of")
+
 
 @dataclass(frozen=True, slots=True)
 class EntityName:
@@ -119,6 +121,8 @@ class NameSampler:
         if draw < 0.90:
             head = self._rng.choice(self._lexicon.attribute_heads)
             return Attribute(f"{self._modifier()} {head}", types[head])
+        if draw < 0.93:
+            return Attribute(f"{self._rng.choice(_COUNTS)} {plural(self._any_word())}", "int")
         return Attribute(self._modifier(), "string")
 
     def _modifier(self) -> str:

@@ -61,7 +61,7 @@ def _framed(writer: Writer, text: str) -> str:
         text = f"{text} {Slots(writer).fill(writer.closed('such as'))}"
     if text.endswith((".", "?", ":")):
         return text
-    return text + writer.rng.choices((" .", "", " ;", " !"), (90, 8, 1.5, 0.5))[0]
+    return text + writer.rng.choices((" .", "", " ;", " !"), (88, 7, 4.5, 0.5))[0]
 
 
 def _any_subject(writer: Writer, facts: list[Fact]) -> str:

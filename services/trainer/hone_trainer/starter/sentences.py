@@ -47,13 +47,17 @@ def verb(writer: Writer) -> Draft:
     return Draft(verb_clause(writer, new_subject(writer, new_entity(writer))))
 
 
-def relation_template(section: str) -> Callable[[Writer], Draft]:
+def relation_template(section: str, *, may_carry: bool = True) -> Callable[[Writer], Draft]:
+    """A maker of sentences of this section; with `may_carry` some say "it" and need their subject line."""
+
     def make(writer: Writer) -> Draft:
         text, _, stated = writer.line(writer.lexicon.relations[section]).partition("=>")
         slots = Slots(writer)
-        carried = text.startswith(
-            ("{each:A} has", "{each:A} is", "{each:A} belongs", "{each:A} [")
-        ) and writer.chance(0.15)
+        carried = (
+            may_carry
+            and text.startswith(("{each:A} has", "{each:A} is", "{each:A} belongs", "{each:A} ["))
+            and writer.chance(0.15)
+        )
         if carried:
             surface, _ = subject_line(writer, slots.entity("A"))
             slots.surfaces["A"] = surface
@@ -111,7 +115,9 @@ def stating_clause(writer: Writer) -> Spoken:
         return verb_clause(writer, new_subject(writer, new_entity(writer)))
     if draw < 0.8:
         return attribute_clause(writer, "list")
-    return relation_template("single")(writer).spoken if draw < 0.92 else attribute_clause(writer, "key")
+    if draw < 0.92:
+        return relation_template("single", may_carry=False)(writer).spoken
+    return attribute_clause(writer, "key")
 
 
 def partly_empty(writer: Writer) -> Draft:

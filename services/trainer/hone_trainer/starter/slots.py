@@ -27,12 +27,13 @@ def _own_organisation(writer: Writer) -> str:
     return writer.names.entity().singular if writer.chance(0.5) else writer.closed("own organisations")
 
 
-_ATTRIBUTE_SLOTS = frozenset({"attr", "attrb", "attrc", "enum", "pk", "uk"})
+_ATTRIBUTE_SLOTS = frozenset({"attr", "attrb", "attrc", "enum", "pk", "pk2", "uk"})
 # Slots that leave no trace in the facts.
 _PLAIN_SLOTS: dict[str, Callable[[Writer], str]] = {
     "values": attribute_lists.enum_values,
     "word": lambda writer: writer.rng.choice(writer.lexicon.words.seen),
     "own": _own_organisation,
+    "org": lambda writer: f"{writer.rng.choice(('the', 'the', 'our'))} {writer.closed('own organisations')}",
     "noise": lambda writer: writer.rng.choice(_NOISE),
     "who": lambda writer: writer.closed("person"),
     "num": Writer.number,
@@ -74,30 +75,34 @@ class Slots:
 
     def _named(self, form: str, letter: str) -> str:
         name = self.entity(letter)
-        is_plural = form in {"many", "all", "plural"}
+        text, surface = self._written(form, name)
+        self.surfaces.setdefault(letter, surface)
+        return text
+
+    def _written(self, form: str, name: EntityName) -> tuple[str, str]:
+        """The words of a slot and which of the name's forms is in them."""
         writer = self._writer
         match form:
             case "each":
                 text = writer.each(name)
+                return text, name.plural if text.startswith("each of the ") else name.singular
             case "one":
                 text = writer.one(name)
-            case "many":
-                text = writer.many(name)
-            case "all":
-                text = writer.all(name)
             case "a":
                 text = writer.a(name)
             case "the" | "its":
                 text = f"{form} {name.singular}"
-            case "plain" | "plural":
-                text = name.plural if is_plural else name.singular
+            case "plain":
+                text = name.singular
+            case "many":
+                return writer.many(name)
+            case "all":
+                return writer.all(name), name.plural
+            case "plural":
+                return name.plural, name.plural
             case _:
-                raise PhraseError(letter, f"no slot is called {form!r}")
-        # "each of the orders" speaks of orders in the plural.
-        self.surfaces.setdefault(
-            letter, name.plural if is_plural or "of the" in text.split(name.singular)[0] else name.singular
-        )
-        return text
+                raise PhraseError(form, "no such form of a name")
+        return text, name.singular
 
     def _list(self, write: _ListWriter) -> str:
         count = attribute_lists.attribute_count(self._writer)
@@ -133,7 +138,7 @@ class Slots:
         match slot:
             case "enum":
                 attribute = Attribute(attribute.name, "enum")
-            case "pk":
+            case "pk" | "pk2":
                 attribute = Attribute(attribute.name, attribute.type, "PK")
             case "uk":
                 attribute = Attribute(attribute.name, attribute.type, "UK")
@@ -167,8 +172,9 @@ def relation_facts(slots: Slots, stated: str) -> list[Fact]:
 def attribute_slot_facts(slots: Slots, entity: str) -> list[Fact]:
     """Facts of a text's attributes. A sentence that says nothing but what the key is states only that."""
     attributes = slots.attributes
-    if len(attributes) == 1 and attributes[0].key:
-        return [Keys(entity, {attributes[0].name: attributes[0].key})]
+    keys = {attribute.name: attribute.key for attribute in attributes if attribute.key}
+    if len(keys) == len(attributes):
+        return [Keys(entity, keys)]
     return attribute_facts(entity, attributes)
 
 

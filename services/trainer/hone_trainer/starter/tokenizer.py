@@ -42,11 +42,10 @@ def json_pieces() -> list[str]:
     return [*opening, *following, *closing, *values, *cardinalities, '","l":{"', '","', "]", "[]"]
 
 
-def train(words: Iterable[str], merges: int, min_first: int = 2) -> Tokenizer:
+def train(words: Iterable[str], merges: int) -> Tokenizer:
     """A tokenizer whose merges are learned from single words (no spaces in them).
 
-    `merges` bounds the pieces learned, twins with a space not counted. A piece has a twin when it begins at
-    least `min_first` of the words.
+    `merges` bounds the pieces learned; each then has a twin with a space before it.
     """
     counts = Counter[str]()
     for word in words:
@@ -56,11 +55,7 @@ def train(words: Iterable[str], merges: int, min_first: int = 2) -> Tokenizer:
     learned = _learn(counts, merges)
     vocabulary, rules = learned["vocab"], [(rule[0], rule[1]) for rule in learned["merges"]]
     pieces = sorted(vocabulary, key=lambda piece: vocabulary[piece])
-    splitter = _assembled({p: i for i, p in enumerate(pieces)}, rules, special=False)
-    firsts = Counter[str]()
-    for word, count in counts.items():
-        firsts[splitter.encode(word, add_special_tokens=False).tokens[0]] += count
-    twins = [p for p in pieces if p != SPACE and (len(p) == 1 or firsts[p] >= min_first)]
+    twins = [piece for piece in pieces if piece != SPACE]
     tokens = dict.fromkeys([*CONTROL, *json_pieces(), *pieces, *(SPACE + p for p in twins)])
     return _assembled(
         {token: i for i, token in enumerate(tokens)}, [*rules, *((SPACE, p) for p in twins)], special=True

@@ -11,6 +11,7 @@ from hone_trainer.starter.templates import expand
 
 ADJECTIVE_SHARE = 0.05
 REMARK_SHARE = 0.03
+MANY_SINGULAR_SHARE = 0.09
 _QUANTITIES = (
     "{}", "up to {}", "at most {}", "at least {}", "between {} and {}", "no more than {}", "a maximum of {}",
     "a minimum of {}", "more than {}", "exactly {}", "{} or more", "{} to {}",
@@ -62,11 +63,12 @@ class Writer:
     def a(self, name: EntityName) -> str:
         return self._determined("a", name)
 
-    def many(self, name: EntityName) -> str:
-        """ "one or more orders"."""
-        return (
-            f"{self.quantity() if self.chance(0.1) else self.closed('many')} {self.adjective()}{name.plural}"
-        )
+    def many(self, name: EntityName) -> tuple[str, str]:
+        """ "one or more orders", "at least one order", and which form of the name that is."""
+        if self.chance(MANY_SINGULAR_SHARE):
+            return f"{self.closed('many singular')} {self.adjective()}{name.singular}", name.singular
+        quantity = self.quantity() if self.chance(0.1) else self.closed("many")
+        return f"{quantity} {self.adjective()}{name.plural}", name.plural
 
     def quantity(self) -> str:
         number = self.rng.choice(
