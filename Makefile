@@ -22,7 +22,7 @@ help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(RUN_READY)  ## Start Hone and turn examples/library/requirements.md into an ER diagram
-	@$(BIN)/hone up --detach --data $(DATA) --port $(PORT)
+	@HONE_DATA_DIR=$(DATA) $(BIN)/hone status >/dev/null 2>&1 || $(BIN)/hone up --detach --data $(DATA) --port $(PORT)
 	@echo "hone generate --type mermaid_erd -f examples/library/requirements.md" >&2
 	@HONE_DATA_DIR=$(DATA) $(BIN)/hone generate --type mermaid_erd -f examples/library/requirements.md
 	@echo "Hone keeps running. Try it on a text of your own:" >&2
