@@ -6,15 +6,14 @@ import platform
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from hone_trainer.starter import corpus, tokenizer
-from hone_trainer.starter.errors import TorchMissing
+import torch
+from tokenizers import Tokenizer
+
+from hone_trainer.starter import corpus, export, tokenizer, training
 from hone_trainer.starter.recipe import Recipe
 from hone_trainer.starter.tokenizer import Vocabulary
-
-if TYPE_CHECKING:
-    from hone_trainer.starter.training import Run
+from hone_trainer.starter.training import Run
 
 DEFAULT_STEPS = 4000
 
@@ -25,15 +24,9 @@ def build(
     seed: int, out: Path, *, steps: int | None, minutes: float | None, resume: bool, threads: int
 ) -> Path:
     """Train the starter under `out` and return the folder with the result. Raises StarterError."""
-    try:
-        import torch  # noqa: PLC0415 - only now: the coordinator runs without it
-
-        from hone_trainer.starter import export, training  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise TorchMissing from error
     torch.set_num_threads(threads)
     recipe = Recipe(seed=seed)
-    vocabulary = _vocabulary(recipe, out)
+    vocabulary = _vocabulary(recipe, out, resume=resume)
     run = training.start(recipe, vocabulary, out, resume=resume)
     log.info("%s, a vocabulary of %d", recipe, vocabulary.size)
     if minutes is None:
@@ -46,7 +39,7 @@ def build(
     return folder
 
 
-def _record(out: Path, run: "Run", parameters: int) -> None:
+def _record(out: Path, run: Run, parameters: int) -> None:
     """What the card needs to know of the training."""
     record = {
         "recipe": asdict(run.recipe),
@@ -65,9 +58,11 @@ def _record(out: Path, run: "Run", parameters: int) -> None:
     (out / "run.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
-def _vocabulary(recipe: Recipe, out: Path) -> Vocabulary:
+def _vocabulary(recipe: Recipe, out: Path, *, resume: bool) -> Vocabulary:
     """The tokenizer, trained on passages of a shard that training never reads; kept under `out`."""
     path = out / "tokenizer.json"
+    if resume and path.exists():
+        return Vocabulary(Tokenizer.from_file(str(path)))
     out.mkdir(parents=True, exist_ok=True)
     drawn = corpus.samples(recipe.seed, -1, recipe.tokenizer_samples)
     words = (word for s in drawn for word in f"{s.subject} {s.passage}".split())

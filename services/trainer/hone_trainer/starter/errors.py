@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hone_trainer.errors import ADD_PACKAGES, TrainerError
+from hone_trainer.errors import TrainerError
 
 
 class StarterError(TrainerError):
@@ -46,10 +46,3 @@ class TrainingDiverged(StarterError):
     def __init__(self, step: int) -> None:
         super().__init__(f"loss or gradient is not finite at step {step}; lower the learning rates")
         self.step = step
-
-
-class TorchMissing(StarterError):
-    """The training packages are not installed."""
-
-    def __init__(self) -> None:
-        super().__init__(f"training needs torch; `{ADD_PACKAGES}` adds it")

@@ -20,7 +20,7 @@ class Recipe:
     row_length: int = 160  # tokens; the longest passages have some 150
     batch_rows: int = 32
     warmup_steps: int = 60
-    decay_share: float = 0.22  # of all steps, at the end, linearly to nothing
+    decay_share: float = 0.7  # of all steps, at the end, linearly to nothing
     muon_lr: float = 0.01
     adam_lr: float = 0.003
 
