@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from hone_contracts.training import CheckTraining, Method
-
 from hone_trainer.errors import NotThereYet, PackagesMissing
 
 TRAIN_PACKAGES = ("torch", "transformers", "safetensors", "tokenizers")

@@ -12,6 +12,9 @@ import httpx
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from pydantic import SecretStr
+from sqlalchemy import Connection
+
 from hone_chassis import RemoteError, Service, ServiceSettings, rpc, runtime
 from hone_chassis.http import listen
 from hone_chassis.tables import ChassisTable
@@ -20,8 +23,6 @@ from hone_contracts.training import CheckTraining, Method, TrainingPossible
 from hone_trainer import app
 from hone_trainer.errors import NotThereYet, PackagesMissing
 from hone_trainer.training import TrainingDesk
-from pydantic import SecretStr
-from sqlalchemy import Connection
 
 
 def asking_for(method: Method) -> CheckTraining:

@@ -22,15 +22,18 @@ def hub() -> None:
 @click.argument("source", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The GGUF file to write.")
 @click.option("--quant", default="Q8_0", show_default=True, help="Quantization, such as Q8_0 or F16.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.option(
     "--timeout", "timeout_s", type=click.FloatRange(min=0.1), help="Seconds to wait for the result."
 )
 @json_option
-def convert(source: Path, out: Path, quant: str, timeout_s: float | None, as_json: bool) -> None:
+def convert(
+    source: Path, out: Path, quant: str, *, force: bool, timeout_s: float | None, as_json: bool
+) -> None:
     """Convert a model folder in Hugging Face's layout to GGUF."""
     api = Api()
     # The hub runs elsewhere: it does not know our working directory.
-    body = {"source": str(source.absolute()), "out": str(out.absolute()), "quant": quant}
+    body = {"source": str(source.absolute()), "out": str(out.absolute()), "quant": quant, "overwrite": force}
     run_job(api, "/api/hub/convert", body, timeout_s, as_json)
 
 

@@ -1,6 +1,7 @@
 """The chassis's tables."""
 
 from alembic import op
+
 from hone_chassis.migrations import create_outbox_and_inbox
 
 revision = "0001"
