@@ -149,31 +149,27 @@ def verdict(name: str, score: int, passed: bool = True, *messages: str) -> Valid
 
 def test_the_score_weighs_the_validators_and_says_how() -> None:
     combined = combine([verdict("syntax", 100), verdict("structure", 50), verdict("coverage", 100)])
-    assert (combined.score, combined.accepted) == (80, True)
+    assert combined.score == 80
     assert combined.reasons == ("structure 50 of 100, weight 40%", "coverage 100 of 100, weight 60%")
 
 
 def test_a_failed_gate_decides_alone() -> None:
     combined = combine([verdict("syntax", 0, False, "line 3: oops"), verdict("structure", 100)])
-    assert (combined.score, combined.accepted, combined.reasons) == (
-        0,
-        False,
-        ("syntax failed: line 3: oops",),
-    )
+    assert (combined.score, combined.reasons) == (0, ("syntax failed: line 3: oops",))
 
 
 def test_without_requirements_structure_decides() -> None:
     assert combine([verdict("syntax", 100), verdict("structure", 91)]).score == 91
 
 
-def test_a_validator_that_does_not_pass_is_a_reason_against_acceptance() -> None:
+def test_a_validator_that_does_not_pass_is_named_among_the_reasons() -> None:
     combined = combine([verdict("structure", 80, False, "a dangling end"), verdict("coverage", 100)])
-    assert (combined.score, combined.accepted) == (92, False)
+    assert combined.score == 92
     assert combined.reasons[-1] == "structure did not pass: a dangling end"
 
 
-def test_nothing_that_ran_is_no_reason_to_accept() -> None:
-    assert combine([]).accepted is False
+def test_nothing_that_ran_is_no_score() -> None:
+    assert combine([]).score == 0
 
 
 def test_every_rule_of_the_table_has_its_reason() -> None:

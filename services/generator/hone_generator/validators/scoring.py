@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from hone_contracts.artifacts import ValidatorResult
 
-ACCEPT_MARK = 70
-
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -28,10 +26,9 @@ _OTHER = Rule(0.2, False, "not weighed yet")
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """`score` is 0..100; `accepted` artifacts may be shown without a warning; `reasons` are one line each."""
+    """`score` is 0..100, to be held against the route's threshold; `reasons` are one line each."""
 
     score: int
-    accepted: bool
     reasons: tuple[str, ...]
 
 
@@ -41,7 +38,7 @@ def combine(results: Iterable[ValidatorResult]) -> Score:
     ran = list(results)
     failed = [each for each in ran if _rule(each).gate and not each.passed]
     if failed:
-        return Score(0, False, tuple(f"{each.name} failed: {_first(each)}" for each in failed))
+        return Score(0, tuple(f"{each.name} failed: {_first(each)}" for each in failed))
     weighed = [(each, _rule(each).weight) for each in ran if not _rule(each).gate]
     total = sum(weight for _, weight in weighed)
     score = (
@@ -49,7 +46,7 @@ def combine(results: Iterable[ValidatorResult]) -> Score:
     )
     reasons = [f"{each.name} {each.score} of 100, weight {weight / total:.0%}" for each, weight in weighed]
     not_passed = [f"{each.name} did not pass: {_first(each)}" for each, _ in weighed if not each.passed]
-    return Score(score, score >= ACCEPT_MARK and not not_passed, (*reasons, *not_passed))
+    return Score(score, (*reasons, *not_passed))
 
 
 def _rule(each: ValidatorResult) -> Rule:
