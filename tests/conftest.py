@@ -20,7 +20,7 @@ def machine(tmp_path: Path) -> Iterator[Callable[..., Machine]]:
         each.down()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """One that is up, for tests that hurt nothing."""
     up = Machine(tmp_path_factory.mktemp("hone") / "data")

@@ -35,6 +35,21 @@ def test_generate_gives_the_whole_document_with_valid_mermaid(
     assert set(artifact["evidence"][0]) == {"element", "text"} if artifact["evidence"] else True
 
 
+HELD_OUT = sorted(Path("bench/starter_texts").glob("*.json"))
+
+
+@pytest.mark.parametrize("file", HELD_OUT, ids=lambda file: file.stem)
+def test_texts_that_nobody_tuned_for_give_valid_mermaid_and_evidence_from_the_text(
+    shared_machine: Machine, file: Path
+) -> None:
+    text = json.loads(file.read_text())["text"]
+    done = shared_machine.hone("generate", "-t", "mermaid_erd", "-r", text, "--json")
+    assert done.returncode == 0, done.stderr
+    artifact = json.loads(done.stdout)
+    assert {each["name"]: each["passed"] for each in artifact["validators"]}["syntax"]
+    assert artifact["evidence"]
+
+
 def test_each_element_that_was_stated_names_the_passage_it_came_from(shared_machine: Machine) -> None:
     done = shared_machine.hone("generate", "-t", "mermaid_erd", "-r", TEXTS["library"], "--json")
     artifact = json.loads(done.stdout)
