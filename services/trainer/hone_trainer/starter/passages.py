@@ -122,13 +122,13 @@ _KINDS: dict[str, tuple[float, Callable[[Writer], Draft]]] = {
     "key": (5, sentences.attributes("key")),
     "item": (5, sentences.carried("item")),
     "carried": (4, sentences.carried("carried")),
-    "mention": (6, sentences.mention),
+    "mention": (5, sentences.mention),
     "dense": (7, compounds.dense),
     "clauses": (5, compounds.two_clauses),
     "relative": (3, compounds.relative),
     "subjects": (2, compounds.several_subjects),
     "objects": (3, compounds.several_objects),
-    "part empty": (3, sentences.partly_empty),
-    "empty": (18, sentences.empty),
+    "part empty": (5, sentences.partly_empty),
+    "empty": (42, sentences.empty),
 }
 KINDS = tuple(_KINDS)
