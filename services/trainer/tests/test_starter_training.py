@@ -1,5 +1,9 @@
 """The starter's tokenizer, network, training and export, on a tiny configuration."""
 
+import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -170,3 +174,41 @@ def test_transformers_reads_the_folder_and_gets_the_same_logits(
     rendered = loaded.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
     assert rendered == corpus.prompt(drawn)
     assert loaded(rendered, add_special_tokens=False)["input_ids"] == vocabulary.encode(rendered)
+
+
+_WRITER = """
+import sys, pathlib
+from hone_trainer.starter.recipe import Recipe
+from hone_trainer.starter.shards import ShardReader
+folder = pathlib.Path(sys.argv[1])
+batches = ShardReader(folder / "shards", folder / "tokenizer.json", Recipe(shard_samples=60, batch_rows=4)).batches()
+if __name__ == "__main__":
+    next(batches)
+    print("reading", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_killed_training_leaves_no_writer_behind(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    vocabulary.tokenizer.save(str(tmp_path / "tokenizer.json"))
+    script = tmp_path / "reads.py"
+    script.write_text(_WRITER, encoding="utf-8")
+    command = [sys.executable, str(script), str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "reading\n"
+        children = Path(f"/proc/{reader.pid}/task/{reader.pid}/children").read_text(encoding="utf-8").split()
+        assert children
+        reader.kill()
+    deadline = time.monotonic() + 20
+    while any(alive(int(pid)) for pid in children):
+        assert time.monotonic() < deadline, children
+        os.sched_yield()
+
+
+def alive(pid: int) -> bool:
+    """Zombies are dead."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -2,8 +2,10 @@
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Generator
 from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from hone_trainer.starter.corpus import Rows, read_shard, write_shard
@@ -27,7 +29,7 @@ class ShardReader:
         """Batches without end; `shard` and `row` always say where the next one begins."""
         self._folder.mkdir(parents=True, exist_ok=True)
         spawn = multiprocessing.get_context("spawn")  # a fork of a process with torch's threads may hang
-        with ProcessPoolExecutor(1, mp_context=spawn, initializer=os.nice, initargs=(5,)) as pool:
+        with ProcessPoolExecutor(1, mp_context=spawn, initializer=_start_writing) as pool:
             try:
                 while True:
                     yield from self._rest_of_shard(pool)
@@ -66,3 +68,16 @@ class ShardReader:
 
     def _path(self, shard: int) -> Path:
         return self._folder / f"{shard:05d}.npz"
+
+
+def _start_writing() -> None:
+    """The writer gives way to the training, and ends with it even where that was killed."""
+    os.nice(5)
+    training = multiprocessing.parent_process()
+    if training is not None:
+        threading.Thread(target=_end_after, args=(training,), daemon=True).start()
+
+
+def _end_after(training: BaseProcess) -> None:
+    training.join()
+    os._exit(1)
