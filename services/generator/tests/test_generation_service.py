@@ -1,7 +1,7 @@
 """The generator as a service, on a real nats-server, SQLite and PostgreSQL, with Mermaid's real grammar."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,7 @@ async def generator(
     folder: Path,
     script: Script = facts,
     hold: asyncio.Event | None = None,
+    also: Collection[str] = ("llamacpp",),
 ) -> AsyncIterator[Bench]:
     provider = ScriptedProvider(script, hold)
     settings = GeneratorSettings(
@@ -97,7 +98,7 @@ async def generator(
     bucket = await client.jetstream().create_key_value(bucket=ROUTES_BUCKET, history=1)
     route = Route(artifact_type=ArtifactType.MERMAID_ERD, model="llamacpp:hone-starter", reading="passages")
     await bucket.put(route.artifact_type, route.model_dump_json().encode())
-    service = app.create(settings, {"llamacpp": provider})
+    service = app.create(settings, dict.fromkeys(also, provider))
     async with started(service):
         yield Bench(service, provider, client)
 
@@ -140,6 +141,21 @@ async def test_an_answer_that_is_no_answer_lowers_the_score_and_fails_nothing(
         answer = await bench.answer()
     assert isinstance(answer, ArtifactGenerated)
     assert any("passage 1" in reason for reason in answer.artifact.reasons)
+
+
+async def test_a_whole_answer_that_cannot_be_read_is_a_low_score_with_the_reason(
+    broker: Client, nats_server: Any, database_url: str, tmp_path: Path
+) -> None:
+    ollama = {"llamacpp", "ollama"}
+
+    async with generator(
+        broker, nats_server.url, database_url, tmp_path, lambda *_: "{", also=ollama
+    ) as bench:
+        await bench.send(command(model="ollama:qwen2.5-coder:7b"))
+        answer = await bench.answer()
+    assert isinstance(answer, ArtifactGenerated)
+    assert (answer.artifact.model, answer.artifact.score) == ("ollama:qwen2.5-coder:7b", 0)
+    assert "could not be read" in answer.artifact.reasons[-1]
 
 
 async def test_nothing_understood_is_an_empty_diagram_that_is_not_accepted(

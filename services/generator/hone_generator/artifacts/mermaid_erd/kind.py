@@ -3,6 +3,7 @@
 import asyncio
 
 from hone_contracts.artifacts import ArtifactType, ValidatorResult
+from hone_contracts.erd_facts import FactsError
 from hone_contracts.registry import Reading
 from hone_generator.artifacts.kind import Ask, Draft, Tell, Tools
 from hone_generator.artifacts.mermaid_erd import parse, prompts, reading
@@ -20,11 +21,15 @@ class MermaidErd:
     prompt_version = prompts.PROMPT_VERSION
 
     async def make(self, requirements: str, how: Reading, ask: Ask, tell: Tell) -> Draft:
-        async for event in reading.read(requirements, ask, how):
-            if isinstance(event, reading.Progress):
-                await tell("reading", event.passage, done=event.done, total=event.total)
-            else:
-                found = event
+        try:
+            async for event in reading.read(requirements, ask, how):
+                if isinstance(event, reading.Progress):
+                    await tell("reading", event.passage, done=event.done, total=event.total)
+                else:
+                    found = event
+        except FactsError as error:  # a bad answer is a low score with its reason, not a failed job
+            empty = Diagram()
+            return Draft(render(empty), empty.to_json(), notes=(f"the answer could not be read: {error}",))
         return Draft(render(found.diagram), found.diagram.to_json(), found.evidence, found.messages)
 
     async def judge(
