@@ -27,6 +27,8 @@ from hone_gateway.jobs.endpoints import accepted
 
 log = get_logger(__name__)
 
+_LAST_SEQUENCE = 2**64 - 1  # what a stream can count to; NATS calls a larger number a bad request
+
 
 def router(service: Service, book: JobBook) -> APIRouter:
     routes = APIRouter(tags=["dead letters"])
@@ -81,6 +83,8 @@ def _cemetery(service: Service) -> Cemetery:
 
 
 async def _letter(cemetery: Cemetery, number: int, tenant: str) -> DeadLetter:
+    if number > _LAST_SEQUENCE:
+        raise NoSuchDeadLetter(number)
     try:
         letter = await cemetery.get(number)
     except dead_letters.NoSuchDeadLetter as error:

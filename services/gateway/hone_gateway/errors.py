@@ -126,7 +126,9 @@ class NoSuchDeadLetter(GatewayError):
     status, code, title = 404, "no_such_dead_letter", "There is no such dead letter"
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"No dead letter {number}: `hone dead ls` or GET /api/dead shows what there is.")
+        super().__init__(
+            f"No dead letter {str(number)[:80]}: `hone dead ls` or GET /api/dead shows what there is."
+        )
 
 
 class NotResendable(GatewayError):

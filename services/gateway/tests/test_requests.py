@@ -51,6 +51,15 @@ async def test_bodies_that_do_not_fit_are_refused_and_leave_nothing(sqlite_gatew
     assert (await gateway.http.get("/api/jobs")).json() == {"jobs": []}
 
 
+async def test_a_refusal_is_plain_and_short_whatever_was_sent(sqlite_gateway: Gateway) -> None:
+    empty = is_problem(await sqlite_gateway.post(REQUEST | {"requirements": ""}), 422, "invalid_request")
+    assert empty["detail"] == "requirements: write what the artifact shall show; it is empty"
+    for unknown in ({f"field{number}": 1 for number in range(20_000)}, {"k" * 400_000: 1}):
+        response = await sqlite_gateway.post(REQUEST | unknown)
+        is_problem(response, 422, "invalid_request")
+        assert len(response.content) < 10_000
+
+
 async def test_what_is_no_json_is_refused(sqlite_gateway: Gateway) -> None:
     http = sqlite_gateway.http
     for body in (
@@ -118,7 +127,8 @@ async def test_what_is_not_there_is_a_problem_as_well(sqlite_gateway: Gateway) -
     is_problem(await http.get("/api/jobs/job_unknown/events"), 404, "no_such_job")
     is_problem(await http.post("/api/jobs/job_unknown/cancel"), 404, "no_such_job")
     is_problem(await http.get("/api/artifacts/art_unknown"), 404, "no_such_artifact")
-    is_problem(await http.post("/api/dead/99/retry"), 404, "no_such_dead_letter")
+    for number in (99, 2**64, 10**100):
+        is_problem(await http.post(f"/api/dead/{number}/retry"), 404, "no_such_dead_letter")
     is_problem(await http.get("/api/jobs?limit=0"), 422, "invalid_request")
     is_problem(await http.get("/api/jobs?state=sleeping"), 422, "invalid_request")
 
@@ -137,6 +147,7 @@ async def test_other_sites_pages_are_refused(sqlite_gateway: Gateway) -> None:
     for headers in (
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://[::1"},
         {"Origin": "http://localhost:1"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Origin": own, "Sec-Fetch-Site": "same-site"},

@@ -69,8 +69,16 @@ def _is_loopback(name: str) -> bool:
 def _check_origin(headers: Headers, method: str) -> None:
     """No CORS: a browser may only bring requests of pages that this server itself served."""
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+    if origin is not None and _authority(origin) != headers.get("host", "").lower():
         raise CrossSite
     following_a_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
     if headers.get("sec-fetch-site") in {"cross-site", "same-site"} and not following_a_link:
         raise CrossSite
+
+
+def _authority(origin: str) -> str | None:
+    """Host and port of an origin; None when it is no address."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None

@@ -8,6 +8,9 @@ from starlette.requests import Request
 
 from hone_gateway.errors import InvalidRequest, MalformedBody, NotJson
 
+_MAX_ERRORS = 20
+_MAX_FIELD_CHARS = 100
+
 
 class RequestBody(BaseModel):
     """A field that is not known is a typo, and said to be one."""
@@ -33,6 +36,16 @@ async def read(request: Request, model: type[B]) -> B:
 
 
 def invalid(errors: list[ErrorDetails]) -> InvalidRequest:
+    """The first of the errors: a body of nothing but typos must not come back several times as long."""
     return InvalidRequest(
-        [{"field": ".".join(map(str, each["loc"])) or "body", "message": each["msg"]} for each in errors]
+        [{"field": _field(each), "message": _message(each)} for each in errors[:_MAX_ERRORS]]
     )
+
+
+def _field(error: ErrorDetails) -> str:
+    name = ".".join(map(str, error["loc"])) or "body"
+    return name if len(name) <= _MAX_FIELD_CHARS else f"{name[:_MAX_FIELD_CHARS]}…"
+
+
+def _message(error: ErrorDetails) -> str:
+    return error["msg"].removeprefix("Value error, ")  # pydantic's words before those of our own validators
