@@ -124,7 +124,8 @@ def main() -> None:
         server = load(**json.loads(sys.argv[1]))
     except RuntimeError as error:
         answers.write({"id": 0, "error": str(error)})
-        os._exit(1)
+        # Through llama.cpp's clean-up: it logs the cause in a thread of its own, and waits for that one here.
+        sys.exit(1)
     answers.write({"id": 0, "ready": True})
     serve(server, answers)
     os._exit(0)  # not through llama.cpp's clean-up, which waits for a generation to end
