@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,13 +24,14 @@ def serve(target: str, sock: socket.socket) -> None:
         raise RuntimeError("this service is broken on purpose")
     told = {
         "pid": os.getpid(),
-        "imported": sorted(sys.modules),
         "env": {name: value for name, value in os.environ.items() if name.startswith("HONE_")},
         "descriptors": _descriptors(sock.fileno()),
     }
     if kind == "fertile":
         told["child"] = subprocess.Popen(["sleep", "600"]).pid
-    signal.signal(signal.SIGTERM, signal.SIG_IGN if kind == "deaf" else _leave)
+    # Whenever it comes, it waits for `sigwait`: a handler of Python's does not run if the signal comes just before
+    # its thread sleeps in a system call.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     sys.stdout.write(f'{{"level": "warning", "event": "{target} begins"}}\n')
     sys.stdout.flush()
 
@@ -47,7 +49,11 @@ def serve(target: str, sock: socket.socket) -> None:
 
     server = ThreadingHTTPServer(("", 0), Handler, bind_and_activate=False)
     server.socket = sock
-    server.serve_forever(poll_interval=60)
+    if kind == "deaf":
+        server.serve_forever()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    signal.sigwait({signal.SIGTERM})
+    _leave()
 
 
 def _descriptors(own: int) -> list[str]:
@@ -56,7 +62,7 @@ def _descriptors(own: int) -> list[str]:
     return [str(path.readlink()) for path in found if path.is_symlink()]
 
 
-def _leave(_number: int, _frame: object) -> NoReturn:
+def _leave() -> NoReturn:
     stopped = Path(os.environ["HONE_DATA_DIR"]) / "stopped"
     with stopped.open("a") as file:
         file.write(f"{os.getpid()}\n")
