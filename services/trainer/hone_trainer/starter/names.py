@@ -92,12 +92,12 @@ class NameSampler:
     @property
     def _entity_kinds(self) -> tuple[tuple[float, Callable[[], str]], ...]:
         return (
-            (0.40, self._known),
-            (0.14, lambda: f"{self._any_word()} {self._head()}"),
-            (0.11, self._any_word),
-            (0.13, self.pseudo_word),
+            (0.52, self._known),
+            (0.12, lambda: f"{self._any_word()} {self._head()}"),
+            (0.07, self._any_word),
+            (0.10, self.pseudo_word),
             (0.07, lambda: f"{self.pseudo_word()} {self._head()}"),
-            (0.06, lambda: f"{self._any_word()} {self._any_word()}"),
+            (0.04, lambda: f"{self._any_word()} {self._any_word()}"),
             (0.03, lambda: f"{self._any_word()} {self.pseudo_word()}"),
             (0.03, lambda: f"{self._any_word()} {self._any_word()} {self._head()}"),
             (0.02, lambda: f"{self.pseudo_word()}-{self._any_word()}"),

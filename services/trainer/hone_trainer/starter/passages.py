@@ -112,10 +112,10 @@ def _related(fact: Fact) -> tuple[str, ...]:
 
 # Kind of passage: its share of the corpus, and who makes it.
 _KINDS: dict[str, tuple[float, Callable[[Writer], Draft]]] = {
-    "verb": (16, sentences.verb),
+    "verb": (20, sentences.verb),
     "relation": (8, sentences.relation_template("single")),
     "relations": (8, sentences.relation_template("double")),
-    "mixed": (9, sentences.relation_template("mixed")),
+    "mixed": (13, sentences.relation_template("mixed")),
     "attributes": (13, sentences.attributes("list")),
     "attribute": (4, sentences.attributes("single")),
     "enum": (2, sentences.attributes("enum")),

@@ -11,11 +11,12 @@ from hone_trainer.starter.templates import expand
 
 ADJECTIVE_SHARE = 0.05
 REMARK_SHARE = 0.03
-MANY_SINGULAR_SHARE = 0.09
+MANY_SINGULAR_SHARE = 0.14
 _QUANTITIES = (
     "{}", "up to {}", "at most {}", "at least {}", "between {} and {}", "no more than {}", "a maximum of {}",
     "a minimum of {}", "more than {}", "exactly {}", "{} or more", "{} to {}",
 )  # fmt: skip
+_AS_MANY = ("they like", "needed", "it needs", "they want", "necessary", "it likes", "wanted")
 _MONTHS = ("january", "march", "april", "june", "july", "september", "october", "december")
 
 
@@ -67,6 +68,8 @@ class Writer:
         """ "one or more orders", "at least one order", and which form of the name that is."""
         if self.chance(MANY_SINGULAR_SHARE):
             return f"{self.closed('many singular')} {self.adjective()}{name.singular}", name.singular
+        if self.chance(0.03):
+            return f"as many {name.plural} as {self.rng.choice(_AS_MANY)}", name.plural
         quantity = self.quantity() if self.chance(0.1) else self.closed("many")
         return f"{quantity} {self.adjective()}{name.plural}", name.plural
 
