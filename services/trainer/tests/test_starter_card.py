@@ -27,6 +27,7 @@ def test_card_and_provenance_state_the_file_the_run_and_the_scores(tmp_path: Pat
         "parameters": 3_240_000,
         "vocabulary": 5364,
         "versions": {},
+        "stages": [{"to_step": 600, "commit": "abc1234"}, {"to_step": 1234, "commit": "def5678"}],
     }
     (run / "run.json").write_text(json.dumps(record), encoding="utf-8")
     scores = tmp_path / "scores.json"
@@ -41,6 +42,7 @@ def test_card_and_provenance_state_the_file_the_run_and_the_scores(tmp_path: Pat
     assert digest in text
     assert digest == provenance["sha256"]
     assert "1234 steps" in text
+    assert "to step 600 that of commit abc1234" in text
     assert "| what | measured | goal |" in text
     assert provenance["corpus"]["empty_kinds"]["held_out"] > 5
 

@@ -84,6 +84,7 @@ def card(provenance: dict[str, Any], scores: dict[str, Any]) -> str:
         "passages": f"{provenance['passages_read']:,}",
         "minutes": f"{provenance['seconds'] / 60:.0f}",
         "score_table": scores["table"],
+        "stages": _stages(provenance.get("stages", [])),
         "corpus_table": "\n".join(
             f"| {name.replace('_', ' ')} | {count['trained']} | {count['held_out']} |"
             for name, count in corpus.items()
@@ -93,6 +94,17 @@ def card(provenance: dict[str, Any], scores: dict[str, Any]) -> str:
     for name, value in figures.items():
         template = template.replace(f"{{{name}}}", value)
     return template
+
+
+def _stages(stages: list[dict[str, Any]]) -> str:
+    """What to say of a run whose corpus was changed on the way; nothing where it was not."""
+    if len(stages) < 2:
+        return ""
+    told = "; ".join(f"to step {stage['to_step']} that of commit {stage['commit']}" for stage in stages)
+    return (
+        f"The shipped file was trained in {len(stages)} stages, because the corpus was bettered on the way: {told}. "
+        "A rebuild uses the last one from the start.\n"
+    )
 
 
 if __name__ == "__main__":
