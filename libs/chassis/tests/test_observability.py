@@ -1,14 +1,17 @@
 """What an operator sees: health, metrics, logs that name the job, traces across the bus, the AsyncAPI document."""
 
+import asyncio
 import json
-import logging
-from collections.abc import Iterable, Iterator
+import os
+import sys
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from counting.app import count, counting_service, settings
+from counting.app import counting_service, settings
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -16,7 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from running import started, until
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from hone_chassis import RemoteError, Service, ServiceUnavailable, announce, logs, rpc, tracing
+from hone_chassis import RemoteError, Service, ServiceUnavailable, announce, rpc, tracing
 from hone_chassis.errors import Permanent
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.generation import GenerateArtifact
@@ -144,34 +147,42 @@ async def test_a_trace_goes_on_across_the_bus(
     )
 
 
+@asynccontextmanager
+async def logging_process(nats_url: str, tmp_path: Path) -> AsyncIterator[asyncio.StreamReader]:
+    """A process of its own, because how it logs is set for a whole process; what it writes to its log."""
+    where = {"HONE_NATS_URL": nats_url, "HONE_DATA_DIR": str(tmp_path), "HONE_PORT": "0"}
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", "import hone_chassis; hone_chassis.serve('counting.speaking')"),
+        env={**os.environ, **where, "PYTHONPATH": paths},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    try:
+        yield process.stderr
+    finally:
+        process.terminate()
+        await process.communicate()
+
+
 async def test_logs_are_json_lines_that_name_the_service_and_the_job(
-    nats_server: Any, sqlite_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    nats_server: Any, sqlite_url: str, tmp_path: Path
 ) -> None:
-    service = counting_service(settings(nats_server.url, sqlite_url, tmp_path))
-    before = list(logging.getLogger().handlers)
-    logs.configure("counter", "INFO", "json")
-    log = logs.get_logger("test")
+    async with logging_process(nats_server.url, tmp_path) as log:
 
-    async def handle(message: GenerateArtifact, session: AsyncSession) -> Iterable[Message]:
-        from counting.app import Counted  # noqa: PLC0415
+        async def said(event: str) -> dict[str, Any]:
+            while (line := json.loads(await log.readline()))["event"] != event:
+                pass
+            found: dict[str, Any] = line
+            return found
 
-        log.info("handling", detail={"é": 1})
-        session.add(Counted(job=message.correlation_id))
-        return ()
-
-    service.handles(GenerateArtifact, handle)
-    sent = command()
-    async with started(service):
-        await send(service, sent)
-
-        async def handled() -> bool:
-            return await count(service) == 1
-
-        await until(handled)
-    logging.getLogger().handlers[:] = before
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    (line,) = [line for line in lines if line["event"] == "handling"]
+        sender = counting_service(settings(nats_server.url, sqlite_url, tmp_path), "sender")
+        sent = command()
+        async with started(sender):
+            await send(sender, sent)
+            line = await said("handling")
     assert (line["service"], line["correlation_id"]) == ("counter", sent.correlation_id)
+    assert line["detail"] == {"é": 1}
 
 
 def test_the_asyncapi_document_names_each_message_and_its_channel(tmp_path: Path) -> None:
