@@ -107,13 +107,13 @@ class Gateway:
             "/api/jobs/j-1": (DONE, 200),
             "/api/jobs/j-1/cancel": (job("cancelled"), 200),
             "/api/hub/convert": (job("queued"), 202),
-            "/api/hub/inspect-file": ({"architecture": "llama", "tensors": list(range(20))}, 200),
+            "/api/hub/inspect-file": (_REPORT, 200),
             "/api/train": (job("queued"), 202),
             "/api/models": ({"models": [_MODEL]}, 200),
             "/api/models/hone-starter": (_MODEL, 200),
-            "/api/routes": ({"routes": {"mermaid_erd": {"models": ["llamacpp:hone-starter"]}}}, 200),
-            "/api/dead": ({"dead": [{"id": "d-1", "subject": "hone.command.x", "reason": "gave up"}]}, 200),
-            "/api/dead/d-1/retry": ({"id": "d-1"}, 200),
+            "/api/routes": ({"routes": {"mermaid_erd": _ROUTE}}, 200),
+            "/api/dead": ({"dead": [_LETTER]}, 200),
+            "/api/dead/7/retry": ({"job_id": "j-2", "status_url": "/api/jobs/j-2"}, 202),
             "/api/status": (
                 {"version": "1", "services": [{"name": "hub", "ready": True, "detail": ""}]},
                 200,
@@ -128,6 +128,31 @@ class Gateway:
 _MODEL = {
     "name": "hone-starter",
     "versions": [{"version": 1, "uri": "file:///x.gguf", "aliases": ["champion"], "size_bytes": 2_800_000}],
+}
+_REPORT: dict[str, Any] = {
+    "architecture": "llama",
+    "name": None,
+    "file_bytes": 3_500_000,
+    "tokenizer": {"special": {"eos": 3}},
+    "problems": [],
+    "ok": True,
+}
+_ROUTE = {
+    "artifact_type": "mermaid_erd",
+    "model": "llamacpp:hone-starter",
+    "version": 1,
+    "reading": "passages",
+    "threshold": 60,
+    "timeout_s": 120.0,
+    "temperature": 0.0,
+}
+_LETTER = {
+    "id": 7,
+    "subject": "hone.command.x",
+    "reason": {"code": "internal", "title": "Given up", "detail": "five deliveries", "status": 500},
+    "job_id": "j-1",
+    "tenant": "default",
+    "body": "{}",
 }
 
 

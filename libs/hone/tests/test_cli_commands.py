@@ -73,8 +73,9 @@ def test_generate_prints_content_on_stdout_and_the_rest_on_stderr(gateway: Gatew
         "queued",
         "reading: 2 of 5, passage 2",
         "score 72.5 of 100, not accepted",
-        "syntax: passed",
-        "coverage: failed, `fine` is nowhere; 2 of 5 missing",
+        "\n  syntax: passed, 100 of 100\n",
+        "\n  coverage: failed, 40 of 100\n    `fine` is nowhere\n    2 of 5 missing\n",
+        "artifact a-1",
         "model llamacpp:hone-starter",
         "A larger model will do better",
     ):
@@ -82,6 +83,34 @@ def test_generate_prints_content_on_stdout_and_the_rest_on_stderr(gateway: Gatew
     (headers,) = gateway.headers("/api/artifacts")
     assert len(headers["idempotency-key"]) == 36
     assert gateway.body("/api/artifacts") == {"type": "mermaid_erd", "requirements": "Each member has loans."}
+
+
+def test_the_last_progress_that_was_written_down_is_not_told_after_the_end(
+    gateway: Gateway, hone: Hone
+) -> None:
+    stale = DONE | {"progress": {"stage": "started", "message": ""}}
+    gateway.streams = [[sse("progress", {"stage": "validating"}, 1), sse("done", stale, 2)]]
+    assert "started" not in hone(*GENERATE).err
+
+
+def test_a_validator_with_much_to_say_is_cut(gateway: Gateway, hone: Hone) -> None:
+    gateway.streams = [[sse("done", DONE, 1)]]
+    found = [f"line {number}: {'x' * 5000}" for number in range(300)]
+    validator = {"name": "coverage", "score": 0, "passed": False, "messages": found}
+    gateway.answers["/api/artifacts/a-1"] = lambda _: JSONResponse(ARTIFACT | {"validators": [validator]})
+    lines = hone(*GENERATE).err.splitlines()
+    assert len(lines) < 20
+    assert max(map(len, lines)) < 250
+    assert any("and 292 more: --json has them all" in line for line in lines)
+
+
+@pytest.mark.parametrize("arguments", [["jobs", "show", "\udcff"], ["generate", "-t", "t", "-r", "a\udcffb"]])
+def test_an_argument_that_is_no_text_is_wrong_input(
+    gateway: Gateway, hone: Hone, arguments: list[str]
+) -> None:
+    result = hone(*arguments)
+    assert result.code == 2
+    assert "an argument is not UTF-8 text" in result.err
 
 
 def test_generate_json_is_the_artifact_document(gateway: Gateway, hone: Hone, tmp_path: Path) -> None:
@@ -387,6 +416,7 @@ def test_a_stream_that_always_ends_early_is_given_up(
         ["jobs", "show"],
         ["jobs", "show", ""],
         ["jobs", "ls", "--limit", "x"],
+        ["jobs", "ls", "--limit", "201"],
         ["jobs", "ls", "--state", "x"],
         ["up", "--port", "99999"],
         ["train", "--type", "t", "--method", "x"],
@@ -419,6 +449,7 @@ def test_jobs(gateway: Gateway, hone: Hone) -> None:
         "created_at",
         "finished_at",
     ]
+    assert "2026-01-01T00:00:00Z" in result.out
     assert json.loads(hone("jobs", "ls", "--json").out)["jobs"][1] == DONE
     assert "a-1" in hone("jobs", "show", "j-1").out
     assert json.loads(hone("jobs", "show", "j-1", "--json").out) == DONE
@@ -447,13 +478,31 @@ def test_hub(gateway: Gateway, hone: Hone, tmp_path: Path) -> None:
     out = hone("hub", "convert", str(tmp_path), "--out", str(tmp_path / "x.gguf")).out
     assert "/x.gguf" in out
     sent = gateway.body("/api/hub/convert")
-    assert sent == {"source": str(tmp_path), "out": str(tmp_path / "x.gguf"), "quant": "Q8_0"}
+    assert sent == {
+        "source": str(tmp_path),
+        "out": str(tmp_path / "x.gguf"),
+        "quant": "Q8_0",
+        "overwrite": False,
+    }
     assert (
         json.loads(hone("hub", "convert", str(tmp_path), "--out", "x", "--json").out)["state"] == "succeeded"
     )
     file = tmp_path / "y.gguf"
     file.touch()
-    assert "llama" in hone("hub", "inspect-file", str(file)).out
+    shown = hone("hub", "inspect-file", str(file))
+    assert shown.code == 0
+    assert [line.split(maxsplit=1) for line in shown.out.splitlines()] == [
+        ["architecture", "llama"],
+        ["file_bytes", "3500000 (3.5 MB)"],
+        ["tokenizer.special.eos", "3"],
+        ["problems", "none"],
+        ["ok", "yes"],
+    ]
+    broken = {"problems": [{"severity": "error", "message": "two tensors overlap"}], "ok": False}
+    gateway.answers["/api/hub/inspect-file"] = lambda _: JSONResponse(broken)
+    result = hone("hub", "inspect-file", str(file))
+    assert result.code == 1
+    assert "error: two tensors overlap" in result.out
     gateway.answers["/api/hub/inspect-file"] = lambda _: problem(
         422, "Not a GGUF file", "it ends after 0 bytes"
     )
@@ -464,12 +513,16 @@ def test_models_routes_dead_train_and_status(gateway: Gateway, hone: Hone) -> No
     assert "champion → 1" in hone("models", "ls").out
     assert "file:///x.gguf" in hone("models", "show", "hone-starter").out
     assert hone("models", "show", "nobody").code == 3
-    assert "llamacpp:hone-starter" in hone("routes", "show").out
+    heading, route = hone("routes", "show").out.splitlines()
+    assert heading.split() == ["type", "model", "version", "reading", "threshold", "timeout_s", "temperature"]
+    assert route.split() == ["mermaid_erd", "llamacpp:hone-starter", "1", "passages", "60", "120.0", "0.0"]
     assert json.loads(hone("routes", "show", "mermaid_erd", "--json").out)["routes"].keys() == {"mermaid_erd"}
     result = hone("routes", "show", "poem")
     assert (result.code, result.err) == (3, "hone: no route for poem; there are: mermaid_erd\n")
-    assert "gave up" in hone("dead", "ls").out
-    assert hone("dead", "retry", "d-1").err == "d-1 was sent again\n"
+    heading, letter = hone("dead", "ls").out.splitlines()
+    assert heading.split() == ["id", "job", "subject", "reason"]
+    assert letter.split(maxsplit=3) == ["7", "j-1", "hone.command.x", "Given up: five deliveries"]
+    assert "sent again as j-2; follow it with `hone jobs watch j-2`" in hone("dead", "retry", "7").err
     assert "hub" in hone("status").out
     assert json.loads(hone("status", "--json").out)["running"] is True
     gateway.streams = [[sse("done", job("succeeded", result={"version": 2}), 1)]]

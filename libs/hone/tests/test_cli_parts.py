@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unicodedata import bidirectional
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from hone.cli.sse import EventParser, ServerEvent
 from hone.launcher.nats import config_text
 from hone.launcher.restarts import CrashHistory, RestartPolicy
 
+_TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 _LINES = st.text(st.characters(exclude_characters="\r\n\0", codec="utf-8"), max_size=20)
 _EVENTS = st.lists(
     st.tuples(_LINES.filter(bool), st.lists(_LINES, min_size=1, max_size=3), _LINES), max_size=6
@@ -45,11 +47,12 @@ def test_no_stream_of_bytes_breaks_the_parser(parts: list[bytes]) -> None:
         parser.feed(part)
 
 
-@given(st.text())
+@given(st.text(st.one_of(st.characters(), st.characters(min_codepoint=0x2028, max_codepoint=0x206F))))
 def test_no_text_from_a_server_moves_the_cursor(text: str) -> None:
     line = plain(text)
     assert len(line.splitlines()) <= 1
     assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in line)
+    assert not any(bidirectional(character) in _TURNING for character in line)
 
 
 def test_delays_double_up_to_a_limit_and_end() -> None:

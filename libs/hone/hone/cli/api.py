@@ -13,7 +13,7 @@ import httpx
 
 from hone.cli.answers import Document
 from hone.cli.endpoint import Endpoint, find_endpoint
-from hone.cli.errors import BadAnswer, BrokenOff, NotNow, Refused, Unavailable, WrongInput
+from hone.cli.errors import BadAnswer, BrokenOff, NotNow, NotText, Refused, Unavailable, WrongInput
 from hone.cli.output import plain
 from hone.cli.sse import EventParser, ServerEvent
 
@@ -91,15 +91,20 @@ class Api:
             raise BrokenOff(f"{url} does not answer in time; see `hone status`") from error
         except httpx.HTTPError as error:
             raise BrokenOff(f"{url} broke off its answer ({plain(error, 200)}); see `hone status`") from error
-        except (httpx.InvalidURL, UnicodeError) as error:
+        except httpx.InvalidURL as error:
             raise WrongInput(f"{url}{path} is not an address: {plain(error, 200)}") from error
+        except UnicodeEncodeError as error:
+            raise NotText from error
 
 
 def path_to(*parts: str) -> str:
     """`/api/…` with what the user typed escaped."""
     if not all(part.strip("./ ") for part in parts):
         raise WrongInput("an id or name is empty; `hone jobs ls` and `hone models ls` list what there is")
-    return "/api/" + "/".join(quote(part, safe="") for part in parts)
+    try:
+        return "/api/" + "/".join(quote(part, safe="") for part in parts)
+    except UnicodeEncodeError as error:
+        raise NotText from error
 
 
 def _body(response: httpx.Response) -> bytes:

@@ -19,6 +19,15 @@ class WrongInput(CliError):
     exit_code = USAGE
 
 
+class NotText(WrongInput):
+    """Bytes of the command line that are no UTF-8: Python carries them, JSON cannot."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "an argument is not UTF-8 text; convert it first, or name a file of UTF-8 text with -f"
+        )
+
+
 class Unavailable(CliError):
     """The server cannot be reached, or does not do this now."""
 

@@ -100,6 +100,8 @@ def require_success(job: Document, job_id: str) -> None:
 
 def progress_text(event: ServerEvent) -> str:
     """`reading: 3 of 12, …` from a progress event, or from the job of a snapshot; empty when that says nothing."""
+    if event.name not in ("progress", "snapshot"):  # the job of a `done` carries what was last written down
+        return ""
     data = event_data(event)
     progress = data if event.name == "progress" else optional(data, "progress", dict)
     if not progress:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
-# Everything that moves the cursor, recolours, or forges a line. What comes from a server or a model may hold it.
-_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+# Everything that moves the cursor, recolours, turns the direction of what follows, or forges a line. What comes from
+# a server or a model may hold it.
+_DIRECTIONS = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_CONTROLS = {code: None for code in (*range(32), *range(127, 160), *_DIRECTIONS) if code not in (9, 10)}
+_LONGEST_CELL, _LONGEST_LAST_CELL = 80, 200
 
 
 def plain(value: object, longest: int = 2000) -> str:
@@ -21,9 +25,19 @@ def plain(value: object, longest: int = 2000) -> str:
     return text.translate(_CONTROLS)[:longest]
 
 
+def moment(value: object) -> str:
+    """A time of the server's to the second, `2026-01-01T00:00:00Z`; anything else as it is."""
+    try:
+        told = datetime.fromisoformat(str(value))
+    except ValueError:
+        return plain(value)
+    return told.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def say(line: str) -> None:
-    """A line for the person at the terminal, not for the pipe."""
-    click.echo(plain(line), err=True)
+    """A line for the person at the terminal, not for the pipe. It keeps its indentation."""
+    indent = len(line) - len(line.lstrip(" "))
+    click.echo(" " * indent + plain(line), err=True)
 
 
 def print_json(document: Any) -> None:
@@ -37,7 +51,10 @@ def print_content(text: str) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    lines = [list(headings), *([plain(cell, 80) for cell in row] for row in rows)]
+    """Aligned columns; the last one, where free text stands, may be longer than the others."""
+    limits = [_LONGEST_CELL] * (len(headings) - 1) + [_LONGEST_LAST_CELL]
+    lines = [list(headings)]
+    lines += [[plain(cell, limit) for cell, limit in zip(row, limits, strict=True)] for row in rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from hone.cli.answers import documents
+from hone.cli.answers import Document, documents, field, optional
 from hone.cli.api import Api, path_to
-from hone.cli.output import json_option, print_json, print_table, say
+from hone.cli.output import json_option, plain, print_json, print_table, say
 
 
 @click.group()
@@ -23,12 +23,13 @@ def ls(as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    keys = list(
-        dict.fromkeys(
-            key for letter in letters for key, value in letter.items() if not isinstance(value, dict)
-        )
+    print_table(
+        ["id", "job", "subject", "reason"],
+        [
+            [letter.get("id"), letter.get("job_id"), letter.get("subject"), _reason(letter)]
+            for letter in letters
+        ],
     )
-    print_table(keys or ["id"], [[letter.get(key) for key in keys] for letter in letters])
 
 
 @dead.command()
@@ -40,4 +41,10 @@ def retry(letter_id: str, as_json: bool) -> None:
     if as_json:
         print_json(answer)
     else:
-        say(f"{letter_id} was sent again")
+        job_id = plain(field(answer, "job_id", str))
+        say(f"dead letter {letter_id} was sent again as {job_id}; follow it with `hone jobs watch {job_id}`")
+
+
+def _reason(letter: Document) -> str:
+    reason = optional(letter, "reason", dict) or {}
+    return ": ".join(filter(None, (plain(reason.get("title")), plain(reason.get("detail")))))

@@ -15,6 +15,8 @@ from hone.cli.files import read_text
 from hone.cli.follow import follow_on_terminal
 from hone.cli.output import json_option, plain, print_content, print_json, say
 
+_MOST_MESSAGES, _LONGEST_MESSAGE = 8, 200
+
 
 @click.command()
 @click.option("--type", "-t", "artifact_type", required=True, help="Artifact type, such as mermaid_erd.")
@@ -79,14 +81,23 @@ def reasons(report: Document) -> list[str]:
     lines = [f"score {shown} of 100, {'accepted' if report.get('accepted') else 'not accepted'}"]
     for validator in optional(report, "validators", list) or []:
         if isinstance(validator, dict):
-            verdict = "passed" if validator.get("passed") else "failed"
-            messages = optional(validator, "messages", list) or []
-            text = "; ".join(plain(message) for message in messages)
-            lines.append(f"  {plain(validator.get('name'))}: {verdict}{', ' + text if text else ''}")
-    if model := report.get("model"):
-        lines.append(f"model {plain(model)}")
+            lines += _said(validator)
+    for label, key in (("model", "model"), ("artifact", "artifact_id")):
+        if report.get(key):
+            lines.append(f"{label} {plain(report[key])}")
     if advice := report.get("advice"):
         lines.append(plain(advice))
+    return lines
+
+
+def _said(validator: Document) -> list[str]:
+    """A validator's verdict, and what it found: a line each, as many as one reads."""
+    verdict = "passed" if validator.get("passed") else "failed"
+    messages = optional(validator, "messages", list) or []
+    lines = [f"  {plain(validator.get('name'))}: {verdict}, {plain(validator.get('score'))} of 100"]
+    lines += [f"    {plain(message, _LONGEST_MESSAGE)}" for message in messages[:_MOST_MESSAGES]]
+    if len(messages) > _MOST_MESSAGES:
+        lines.append(f"    and {len(messages) - _MOST_MESSAGES} more: --json has them all")
     return lines
 
 

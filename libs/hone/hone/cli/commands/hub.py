@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from hone.cli.answers import Document, field, optional
 from hone.cli.api import Api
+from hone.cli.errors import FAILED
 from hone.cli.follow import follow_on_terminal
 from hone.cli.output import json_option, plain, print_json
+
+_MOST_ITEMS = 10
 
 
 @click.group()
@@ -40,19 +44,41 @@ def convert(
 @hub.command("inspect-file")
 @click.argument("file", metavar="FILE.gguf", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @json_option
-def inspect_file(file: Path, as_json: bool) -> None:
-    """What a GGUF file holds, and whether it keeps its promises."""
+def inspect_file(file: Path, as_json: bool) -> int:
+    """What a GGUF file holds, and whether it keeps its promises. Exit code 1 when it must not be loaded."""
     report = Api().post("/api/hub/inspect-file", {"path": str(file.absolute())})
     if as_json:
         print_json(report)
-        return
-    for name, value in report.items():
-        shown = (
-            f"{len(value)} entries, see --json"
-            if isinstance(value, list | dict) and len(value) > 8
-            else value
-        )
-        click.echo(f"{plain(name):20} {plain(shown, 200)}")
+    else:
+        for name, value in _facts(report):
+            click.echo(f"{plain(name, 60):30} {plain(value, 120)}")
+    return FAILED if report.get("ok") is False else 0
+
+
+def _facts(report: Document, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """A report as names and values, one a line: `tokenizer.special.eos.id`, `3`. What is not known is left out."""
+    for key, value in report.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from _facts(value, f"{name}.")
+        elif isinstance(value, list):
+            if not value:
+                yield name, "none"
+            for item in value[:_MOST_ITEMS]:
+                yield (
+                    name,
+                    ": ".join(plain(part) for part in item.values())
+                    if isinstance(item, dict)
+                    else plain(item),
+                )
+            if len(value) > _MOST_ITEMS:
+                yield name, f"and {len(value) - _MOST_ITEMS} more: --json has them all"
+        elif isinstance(value, bool):
+            yield name, "yes" if value else "no"
+        elif name.endswith("_bytes") and isinstance(value, int):
+            yield name, f"{value} ({value / 1e6:.1f} MB)"
+        elif value is not None:
+            yield name, plain(value)
 
 
 def run_job(api: Api, path: str, body: Document, timeout_s: float | None, as_json: bool) -> None:

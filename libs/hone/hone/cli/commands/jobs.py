@@ -13,9 +13,10 @@ from hone.cli.follow import (
     interruption_explained,
     require_success,
 )
-from hone.cli.output import json_option, plain, print_json, print_table, say
+from hone.cli.output import json_option, moment, plain, print_json, print_table, say
 from hone.cli.sse import ServerEvent
 
+_SHOWN = ("id", "kind", "state", "attempt", "created_at", "finished_at")
 _STATES = ("queued", "running", "succeeded", "failed", "cancelled")
 
 
@@ -25,7 +26,7 @@ def jobs() -> None:
 
 
 @jobs.command()
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True)
 @click.option("--state", type=click.Choice(_STATES))
 @json_option
 def ls(limit: int, state: str | None, as_json: bool) -> None:
@@ -35,8 +36,7 @@ def ls(limit: int, state: str | None, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    keys = ("id", "kind", "state", "attempt", "created_at", "finished_at")
-    print_table(keys, [[job.get(key) for key in keys] for job in rows])
+    print_table(_SHOWN, [[_cell(job, key) for key in _SHOWN] for job in rows])
 
 
 @jobs.command()
@@ -78,12 +78,16 @@ def print_job(job: Document, as_json: bool) -> None:
     if as_json:
         print_json(job)
         return
-    for key in ("id", "kind", "state", "attempt", "created_at", "finished_at"):
-        click.echo(f"{key:12} {plain(job.get(key))}")
+    for key in _SHOWN:
+        click.echo(f"{key:12} {_cell(job, key)}".rstrip())
     for key in ("progress", "result", "error"):
         for name, value in (optional(job, key, dict) or {}).items():
-            if value is not None:
+            if value not in (None, ""):
                 click.echo(f"{key:12} {plain(name)}: {plain(value)}")
+
+
+def _cell(job: Document, key: str) -> str:
+    return moment(job[key]) if key.endswith("_at") and job.get(key) else plain(job.get(key))
 
 
 def _print_event(event: ServerEvent) -> None:

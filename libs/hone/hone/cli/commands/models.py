@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from hone.cli.answers import Document, documents, field, optional
 from hone.cli.api import Api, path_to
 from hone.cli.errors import Refused
-from hone.cli.output import json_option, plain, print_json, print_table
+from hone.cli.output import json_option, moment, plain, print_json, print_table
+
+_ROUTE_COLUMNS = ("model", "version", "reading", "threshold", "timeout_s", "temperature")
 
 
 @click.group()
@@ -46,7 +46,7 @@ def show(name: str, as_json: bool) -> None:
                 v.get("version"),
                 _joined(v.get("aliases")),
                 v.get("size_bytes"),
-                v.get("created_at"),
+                moment(v.get("created_at")),
                 v.get("uri"),
             ]
             for v in versions
@@ -75,8 +75,14 @@ def show_routes(artifact_type: str | None, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    for name, route in table.items():
-        click.echo(f"{plain(name)}  {plain(json.dumps(route, ensure_ascii=False))}")
+    print_table(
+        ["type", *_ROUTE_COLUMNS],
+        [
+            [name, *(route.get(column) for column in _ROUTE_COLUMNS)]
+            for name, route in table.items()
+            if isinstance(route, dict)
+        ],
+    )
 
 
 def _model_row(model: Document) -> list[object]:

@@ -13,7 +13,7 @@ from hone.cli.api import Api
 from hone.cli.data_option import data_option, folder_of
 from hone.cli.endpoint import find_endpoint
 from hone.cli.errors import FAILED, UNAVAILABLE, CliError, Unavailable
-from hone.cli.output import json_option, plain, print_json, print_table
+from hone.cli.output import json_option, moment, plain, print_json, print_table
 from hone.launcher.datafolder import DataFolder, RunState
 from hone.launcher.health import services_of
 
@@ -76,17 +76,16 @@ def _add_gateways_view(folder: DataFolder, state: RunState, services: list[Docum
 def _print_status(report: Document) -> None:
     for label, key in (("url", "url"), ("data", "data"), ("pid", "pid"), ("since", "started_at")):
         if report.get(key):
-            click.echo(f"{label:8} {plain(report[key])}")
+            click.echo(f"{label:8} {moment(report[key]) if key.endswith('_at') else plain(report[key])}")
     services = report.get("services")
     rows = [s for s in services if isinstance(s, dict)] if isinstance(services, list) else []
+    told = [
+        key for key in ("port", "pid", "restarts") if any(key in s for s in rows)
+    ]  # a gateway far away tells none
     print_table(
-        ["service", "ready", "port", "pid", "restarts", "detail"],
+        ["service", "ready", *told, "detail"],
         [
-            [
-                s.get("name"),
-                "yes" if s.get("ready") else "no",
-                *(s.get(k) for k in ("port", "pid", "restarts", "detail")),
-            ]
+            [s.get("name"), "yes" if s.get("ready") else "no", *(s.get(key) for key in (*told, "detail"))]
             for s in rows
         ],
     )
