@@ -91,6 +91,7 @@ class World:
         assert (row.finished_at is not None) == ended
         assert (row.result is not None) == (row.state == "succeeded")
         assert (row.error is not None) == (row.state == "failed")
+        assert row.attempt > 0 or row.state not in {"succeeded", "failed"}, "it ended without a try"
         async with self.database.read() as session:
             artifacts = (await session.exec(select(ArtifactRow.id).where(ArtifactRow.job_id == row.id))).all()
             sent = (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, bindparam, update
+from sqlalchemy import and_, bindparam, case, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -32,6 +32,8 @@ KINDS: dict[type[Command], JobKind] = {GenerateArtifact: JobKind.GENERATE, Conve
 
 # One comparison a state: a list in SQL cannot be prepared once for many rows.
 _NOT_ENDED = and_(*(col(JobRow.state) != state.value for state in sorted(ENDED)))
+# A quick job ends before any progress of it is written, and yet was tried.
+_TRIED = case((col(JobRow.attempt) == 0, 1), else_=col(JobRow.attempt))
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,14 @@ class JobBook:
 
     async def succeed(self, session: AsyncSession, job_id: str, result: Mapping[str, Any]) -> JobRow | None:
         """The row as it is now; None when the job had ended before, or was never here."""
-        return await self._end(session, job_id, JobState.SUCCEEDED, result=dict(result))
+        return await self._end(session, job_id, JobState.SUCCEEDED, result=dict(result), attempt=_TRIED)
 
     async def fail(
         self, session: AsyncSession, job_id: str, error: ErrorBody, more: Mapping[str, Any] | None = None
     ) -> JobRow | None:
         """As ``succeed``. ``more`` stands beside title and detail in the job's error."""
         body = {"title": error.title, "detail": error.detail, "code": error.code, **(more or {})}
-        return await self._end(session, job_id, JobState.FAILED, error=body)
+        return await self._end(session, job_id, JobState.FAILED, error=body, attempt=_TRIED)
 
     async def cancel(self, session: AsyncSession, job_id: str, tenant: str) -> JobRow:
         """Raises NoSuchJob; JobEnded when it ended otherwise. Cancelling twice is cancelling once."""
