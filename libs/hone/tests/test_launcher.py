@@ -138,6 +138,14 @@ def test_services_learn_from_the_environment_where_things_are(machine: Machine) 
     assert told["HONE_STARTER_DIR"].endswith("hone/starter")
 
 
+def test_only_the_gateway_gets_the_admin_key(machine: Machine) -> None:
+    """The others read strangers' files and texts."""
+    _, ready = machine.up()
+    generator = ask(f"http://127.0.0.1:{ready['services']['generator']['port']}")["env"]
+    assert "HONE_NATS_URL" in generator
+    assert "HONE_ADMIN_KEY" not in generator
+
+
 def test_secrets_are_their_owners_alone(machine: Machine) -> None:
     machine.up()
     for name in ("run/nats.conf", "run/hone.json", "keys/admin.key", "logs/gateway.log"):

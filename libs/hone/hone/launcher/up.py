@@ -87,16 +87,13 @@ class _Run:
         config = self._data.run / "nats.conf"
         if old and "pid" in old.nats and nats.stop_stale(old.nats["pid"], config):
             self._report(f"ended nats-server {old.nats['pid']}, which an earlier run had left behind")
-        for file in self._data.run.glob("*.ports"):
-            file.unlink(missing_ok=True)
 
     def _nats_unit(self) -> Unit:
         server = self._server
         log = self._data.log_of(nats.NAME)
 
         def start() -> int:
-            for file in self._data.run.glob("*.ports"):  # of the one that crashed
-                file.unlink(missing_ok=True)
+            server.forget_old_ports()  # of the one that crashed, now or in an earlier run
             return child.fork(child.run_program(server.arguments(), {}), log=log)
 
         return Unit(nats.NAME, log, start, CrashHistory(self._plan.restarts), is_up=server.learn_port)
@@ -106,18 +103,20 @@ class _Run:
         log = self._data.log_of(service.name)
 
         def start() -> int:
-            body = child.run_service(service, sock, self._environment())
+            body = child.run_service(service, sock, self._environment(service.name))
             return child.fork(body, keep=(sock.fileno(),), log=log)
 
         port = sock.getsockname()[1]
         return Unit(service.name, log, start, CrashHistory(self._plan.restarts), port=port, sock=sock)
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, service: str) -> dict[str, str]:
         """What a service learns beyond the environment of `hone up` itself."""
+        # The others read strangers' files and texts, and have no use for the key.
+        key = {"HONE_ADMIN_KEY": self._data.admin_key()} if service == GATEWAY else {}
         return {
+            **key,
             "HONE_NATS_URL": self._server.url,
             "HONE_DATA_DIR": str(self._data.root),
-            "HONE_ADMIN_KEY": self._data.admin_key(),
             "HONE_STARTER_DIR": str(self._plan.starter_dir),
             # Shorter than the launcher's own patience, so that services end by themselves.
             "HONE_GRACEFUL_TIMEOUT_S": os.environ.get("HONE_GRACEFUL_TIMEOUT_S", "5"),
