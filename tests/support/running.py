@@ -1,19 +1,42 @@
 """Running a real service inside a test, and waiting for what it brings about."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar, overload
 
 from hone_chassis import Service
 from hone_chassis.http import listen
 from hone_chassis.runtime import run
 
+T = TypeVar("T")
 
-async def until(condition: Callable[[], Awaitable[bool]], limit_s: float = 20.0) -> None:
-    """Wait for a condition that another process or task brings about."""
-    async with asyncio.timeout(limit_s):
-        while not await condition():
-            await asyncio.sleep(0.02)
+
+@overload
+async def until(
+    look: Callable[[], Awaitable[T]], holds: Callable[[T], object] = bool, limit_s: float = 60.0
+) -> T: ...
+@overload
+async def until(look: Callable[[], T], holds: Callable[[T], object] = bool, limit_s: float = 60.0) -> T: ...
+async def until(look: Callable[[], Any], holds: Callable[[Any], object] = bool, limit_s: float = 60.0) -> Any:
+    """Look until what is seen holds: another process or task brings it about. Gives what was seen.
+
+    Raises AssertionError with what was seen last when that takes longer than ``limit_s``.
+    """
+    seen = None
+    try:
+        async with asyncio.timeout(limit_s):
+            while not holds(seen := await _seen(look)):
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"still {seen!r} after {limit_s:g} s") from None
+    return seen
+
+
+async def _seen(look: Callable[[], Any]) -> Any:
+    found = look()
+    return await found if inspect.isawaitable(found) else found
 
 
 @asynccontextmanager
@@ -23,13 +46,13 @@ async def started(service: Service) -> AsyncIterator[str]:
     listener = listen("127.0.0.1", 0)
     task = asyncio.create_task(run(service, stop, listener))
 
-    async def ready() -> bool:
+    def taking_messages() -> bool:
         if task.done():
             task.result()
         return service.health.started
 
     try:
-        await until(ready)
+        await until(taking_messages)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         stop.set()

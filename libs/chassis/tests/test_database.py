@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator
 
 import counting
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from counting.app import Counted
-from sqlalchemy import Connection, func, text
+from schema import differences
+from sqlalchemy import func, text
 from sqlmodel import select
 
 from hone_chassis import announce
@@ -34,15 +33,7 @@ async def how_many(database: Database, table: type[Counted] | type[OutboxRow]) -
 
 
 async def test_the_migrated_schema_is_the_one_the_tables_declare(database: Database) -> None:
-    def differences(connection: Connection) -> list[object]:
-        found: list[object] = compare_metadata(
-            MigrationContext.configure(connection, opts={"compare_type": True}),
-            [ChassisTable.metadata, Counted.metadata],  # type: ignore[arg-type]  # Alembic takes several
-        )
-        return found
-
-    async with database.engine.connect() as connection:
-        assert await connection.run_sync(differences) == []
+    assert await differences(database, ChassisTable.metadata, Counted.metadata) == []
 
 
 async def test_migrating_again_changes_nothing(database: Database) -> None:

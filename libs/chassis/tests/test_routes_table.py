@@ -10,6 +10,7 @@ import nats
 import nats.js.errors
 import pytest
 from nats.js import JetStreamContext
+from running import until
 
 from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.routes_table import RoutesWatcher, RoutesWriter, RoutingTable
@@ -52,12 +53,6 @@ async def running(*work: Awaitable[None]) -> AsyncIterator[None]:
     tasks = [asyncio.ensure_future(each) for each in work]
     yield
     await end(tasks)
-
-
-async def until(condition: Callable[[], bool], limit_s: float = 15.0) -> None:
-    async with asyncio.timeout(limit_s):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def puts(jetstream: JetStreamContext) -> int:

@@ -1,7 +1,6 @@
 """What the gateway's tests share: a running gateway, and the part of the generator, played in a few lines."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +9,9 @@ import httpx
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
+from running import started, until
 
 from hone_chassis import Service
-from hone_chassis.http import listen
-from hone_chassis.runtime import run
 from hone_contracts import streams
 from hone_contracts.artifacts import Artifact, ArtifactType, Attempt, Evidence, ValidatorResult
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact
@@ -62,42 +60,17 @@ class Gateway:
         return found
 
     async def job_in(self, job_id: str, state: str) -> dict[str, Any]:
-        found: dict[str, Any] = await until(lambda: self.job(job_id), lambda job: job["state"] == state)
-        return found
-
-
-async def until(look: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool], limit_s: float = 15) -> Any:
-    """Look until it holds; what was seen last is in the failure."""
-    seen = None
-    try:
-        async with asyncio.timeout(limit_s):
-            while not holds(seen := await look()):
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise AssertionError(f"still {seen!r} after {limit_s} s") from None
-    return seen
+        return await until(lambda: self.job(job_id), lambda job: job["state"] == state)
 
 
 @asynccontextmanager
 async def running(chosen: GatewaySettings) -> AsyncIterator[Gateway]:
-    service, stop = create(chosen), asyncio.Event()
-    listener = listen("127.0.0.1", 0)
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    task = asyncio.create_task(run(service, stop, listener))
+    service = create(chosen)
     headers = {"Authorization": f"Bearer {KEY}"}
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as http:
-
-        async def started() -> bool:
-            if task.done():
-                task.result()
-            return service.health.started
-
-        try:
-            await until(started, bool, 30)
-            yield Gateway(service, http)
-        finally:
-            stop.set()
-            await task
+    # The client is closed last, so that a test can see through it how the gateway stops.
+    async with httpx.AsyncClient(headers=headers, timeout=10) as http, started(service) as url:
+        http.base_url = httpx.URL(url)
+        yield Gateway(service, http)
 
 
 async def publish(jetstream: JetStreamContext, message: Message) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 from hypothesis import given
 from hypothesis import strategies as st
-from playing import Gateway, generated, next_command, publish, running, settings, until
+from playing import Gateway, generated, next_command, publish, running, settings
+from running import until
 
 from hone_chassis import ProgressPublisher
 from hone_contracts.errors import ErrorBody
@@ -126,7 +127,7 @@ async def test_a_gateway_that_restarted_shows_the_row_first(nats_server: Any, da
         async def written() -> Any:
             return (await gateway.http.get("/api/jobs?state=running")).json()["jobs"]
 
-        await until(written, bool)
+        await until(written)
     async with running(chosen) as gateway:
         progress = ProgressPublisher(gateway.client, command, 1)
         async with watching(gateway, command.correlation_id, 1_000_001) as events:

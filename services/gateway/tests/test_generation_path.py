@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from nats.js.api import AckPolicy, ConsumerConfig
-from playing import Gateway, generated, next_command, publish, running, settings, until
+from playing import Gateway, generated, next_command, publish, running, settings
+from running import until
 from sqlmodel import select
 
 from hone_chassis.dead_letters import bury

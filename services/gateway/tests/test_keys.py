@@ -5,8 +5,9 @@ from typing import Any
 
 import httpx
 import sqlalchemy as sa
-from playing import KEY, Gateway, generated, next_command, publish, running, settings, until
+from playing import KEY, Gateway, generated, next_command, publish, running, settings
 from pydantic import SecretStr
+from running import until
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import select
 
@@ -44,7 +45,7 @@ async def test_a_revoked_key_stops_working_within_the_cache_time(gateway: Gatewa
     async def status() -> int:
         return (await gateway.http.get("/api/jobs")).status_code
 
-    await until(status, lambda found: found == 401, 2)
+    await until(status, lambda found: found == 401, limit_s=2)
 
 
 async def test_each_tenant_sees_its_own(gateway: Gateway) -> None:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from running import until
 from tiny_llama import CONTEXT_TOKENS, write_tiny_llama
 
 from hone_contracts.models import ModelRef
@@ -96,12 +97,6 @@ async def answer(provider: Provider, request: GenerationRequest, model: ModelRef
 
 def text_of(chunks: list[Chunk]) -> str:
     return "".join(chunk.text for chunk in chunks)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def gone(pid: int) -> bool:

@@ -3,23 +3,20 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
 import nats
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from nats.js.errors import BucketNotFoundError, KeyNotFoundError
 from pydantic import SecretStr
-from sqlalchemy import Connection, MetaData
+from running import started, until
+from schema import differences
 from sqlmodel import SQLModel, col, select
 
-from hone_chassis import RemoteError, Service, rpc, runtime
-from hone_chassis.http import listen
+from hone_chassis import RemoteError, Service, rpc
 from hone_chassis.tables import ChassisTable, OutboxRow
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.registry import ListModels, ListRoutes, Model, Models, RouteChanged, Routes, ShowModel
@@ -52,31 +49,13 @@ def settings(nats_server: Any, database_url: str, tmp_path: Path, shipped: Path)
     )
 
 
-async def until(condition: Callable[[], Awaitable[bool]], limit_s: float = 20.0) -> None:
-    async with asyncio.timeout(limit_s):
-        while not await condition():
-            await asyncio.sleep(0.02)
-
-
 @asynccontextmanager
-async def started(settings: RegistrySettings) -> AsyncIterator[Service]:
-    """A registry that answers 200 on /health/ready."""
-    service, stop, listener = app.create(settings), asyncio.Event(), listen("127.0.0.1", 0)
-    task = asyncio.create_task(runtime.run(service, stop, listener))
-    ready_url = f"http://127.0.0.1:{listener.getsockname()[1]}/health/ready"
-    async with httpx.AsyncClient() as client:
-
-        async def ready() -> bool:
-            if task.done():
-                task.result()
-            return service.health.started and (await client.get(ready_url)).status_code == 200
-
-        try:
-            await until(ready)
-            yield service
-        finally:
-            stop.set()
-            await task
+async def registry(settings: RegistrySettings) -> AsyncIterator[Service]:
+    """One that is ready: its table of routes is on the broker."""
+    service = app.create(settings)
+    async with started(service):
+        await until(service.health.troubles, lambda troubles: troubles == {})
+        yield service
 
 
 async def rows(service: Service, table: type[T]) -> list[T]:
@@ -94,7 +73,7 @@ async def test_the_starter_is_version_1_and_champion_and_the_default_route_leads
     settings: RegistrySettings, shipped: Path
 ) -> None:
     weights = shipped / starter.WEIGHTS
-    async with started(settings) as service:
+    async with registry(settings) as service:
         client = service.running.client
         (model,) = (await rpc.ask(client, ListModels.subject, ListModels(), Models)).models
         assert (model.name, model.provider, model.artifact_types) == (
@@ -122,7 +101,7 @@ async def test_the_starter_is_version_1_and_champion_and_the_default_route_leads
 async def test_a_name_nobody_registered_is_answered_with_the_names_there_are(
     settings: RegistrySettings,
 ) -> None:
-    async with started(settings) as service:
+    async with registry(settings) as service:
         with pytest.raises(RemoteError) as caught:
             question = ShowModel(name="ollama:nothing")
             await rpc.ask(service.running.client, ShowModel.subject, question, Model)
@@ -132,7 +111,7 @@ async def test_a_name_nobody_registered_is_answered_with_the_names_there_are(
 
 async def test_replicas_that_start_together_register_once(settings: RegistrySettings) -> None:
     async with AsyncExitStack() as stack:
-        replicas = [stack.enter_async_context(started(settings)) for _ in range(3)]
+        replicas = [stack.enter_async_context(registry(settings)) for _ in range(3)]
         service, *_ = await asyncio.gather(*replicas)
         assert [(row.version, row.uri) for row in await rows(service, VersionRow)] == [(1, _uri(settings))]
         assert len(await rows(service, AliasRow)) == 1
@@ -141,9 +120,9 @@ async def test_replicas_that_start_together_register_once(settings: RegistrySett
 
 
 async def test_a_second_start_changes_nothing(settings: RegistrySettings) -> None:
-    async with started(settings) as service:
+    async with registry(settings) as service:
         first = [await rows(service, table) for table in (VersionRow, AliasRow, RouteRow, AuditRow)]
-    async with started(settings) as service:
+    async with registry(settings) as service:
         assert [await rows(service, table) for table in (VersionRow, AliasRow, RouteRow, AuditRow)] == first
         assert len(await announced(service)) == 1
 
@@ -151,10 +130,10 @@ async def test_a_second_start_changes_nothing(settings: RegistrySettings) -> Non
 async def test_a_changed_file_becomes_the_next_version_and_champion_and_the_old_one_is_kept(
     settings: RegistrySettings, shipped: Path
 ) -> None:
-    async with started(settings):
+    async with registry(settings):
         pass
     (shipped / starter.WEIGHTS).write_bytes(b"better weights")
-    async with started(settings) as service:
+    async with registry(settings) as service:
         model = await rpc.ask(service.running.client, ShowModel.subject, ShowModel(name=starter.NAME), Model)
         assert [(each.version, each.aliases) for each in model.versions] == [(1, ()), (2, ("champion",))]
         changed = await announced(service)
@@ -166,7 +145,7 @@ async def test_a_changed_file_becomes_the_next_version_and_champion_and_the_old_
             ("hone-registry at start", each) for each in (None, 1)
         ]
     (shipped / starter.WEIGHTS).write_bytes(b"first weights")
-    async with started(settings) as service:
+    async with registry(settings) as service:
         assert [event.route.version for event in await announced(service)] == [1, 2, 1]
         assert len(await rows(service, VersionRow)) == 2
 
@@ -174,10 +153,10 @@ async def test_a_changed_file_becomes_the_next_version_and_champion_and_the_old_
 async def test_a_starter_that_lies_elsewhere_is_the_same_version(
     settings: RegistrySettings, shipped: Path, tmp_path: Path
 ) -> None:
-    async with started(settings):
+    async with registry(settings):
         pass
     elsewhere = shipped.rename(tmp_path / "elsewhere")
-    async with started(settings.model_copy(update={"starter_dir": elsewhere})) as service:
+    async with registry(settings.model_copy(update={"starter_dir": elsewhere})) as service:
         (version,) = await rows(service, VersionRow)
         assert version.uri == (elsewhere / starter.WEIGHTS).as_uri()
         assert (await announced(service))[-1].route.model_uri == version.uri
@@ -186,7 +165,7 @@ async def test_a_starter_that_lies_elsewhere_is_the_same_version(
 async def test_a_version_of_another_origin_that_was_promoted_stays_champion(
     settings: RegistrySettings, shipped: Path
 ) -> None:
-    async with started(settings) as service, service.database.write() as session:
+    async with registry(settings) as service, service.database.write() as session:
         (alias,) = (await session.exec(select(AliasRow))).all()
         session.add(
             VersionRow(
@@ -201,16 +180,16 @@ async def test_a_version_of_another_origin_that_was_promoted_stays_champion(
         await session.flush()
         alias.version = 2
     (shipped / starter.WEIGHTS).write_bytes(b"newer weights as shipped")
-    async with started(settings) as service:
+    async with registry(settings) as service:
         assert [row.version for row in await rows(service, VersionRow)] == [1, 2, 3]
         assert [row.version for row in await rows(service, AliasRow)] == [2]
 
 
 async def test_a_route_that_a_user_set_is_left_alone(settings: RegistrySettings) -> None:
-    async with started(settings) as service, service.database.write() as session:
+    async with registry(settings) as service, service.database.write() as session:
         (route,) = (await session.exec(select(RouteRow))).all()
         route.model, route.threshold, route.set_by = "ollama:qwen2.5-coder:7b", 80, "user"
-    async with started(settings) as service:
+    async with registry(settings) as service:
         (found,) = (
             await rpc.ask(service.running.client, ListRoutes.subject, ListRoutes(), Routes)
         ).routes.values()
@@ -218,17 +197,17 @@ async def test_a_route_that_a_user_set_is_left_alone(settings: RegistrySettings)
 
 
 async def test_an_older_default_route_is_brought_up_to_date(settings: RegistrySettings) -> None:
-    async with started(settings) as service, service.database.write() as session:
+    async with registry(settings) as service, service.database.write() as session:
         (route,) = (await session.exec(select(RouteRow))).all()
         route.threshold = 10
-    async with started(settings) as service:
+    async with registry(settings) as service:
         assert [row.threshold for row in await rows(service, RouteRow)] == [60]
 
 
 async def test_without_a_starter_the_registry_is_ready_and_routes_nothing(
     settings: RegistrySettings, tmp_path: Path
 ) -> None:
-    async with started(settings.model_copy(update={"starter_dir": tmp_path / "absent"})) as service:
+    async with registry(settings.model_copy(update={"starter_dir": tmp_path / "absent"})) as service:
         assert (await rpc.ask(service.running.client, ListModels.subject, ListModels(), Models)).models == ()
         assert (await rpc.ask(service.running.client, ListRoutes.subject, ListRoutes(), Routes)).routes == {}
 
@@ -237,14 +216,14 @@ async def test_a_starter_with_broken_papers_is_registered_all_the_same(
     settings: RegistrySettings, shipped: Path
 ) -> None:
     (shipped / starter.PROVENANCE).write_text("{cut sho")
-    async with started(settings) as service:
+    async with registry(settings) as service:
         assert [row.provenance for row in await rows(service, VersionRow)] == [{}]
 
 
 async def test_after_the_broker_lost_its_disk_the_routes_are_back(
     nats_server: Any, settings: RegistrySettings
 ) -> None:
-    async with started(settings):
+    async with registry(settings):
         nats_server.kill()
         nats_server.lose_disk()
         nats_server.start()
@@ -262,20 +241,8 @@ async def test_after_the_broker_lost_its_disk_the_routes_are_back(
 
 
 async def test_migrating_gives_the_schema_that_the_tables_declare(settings: RegistrySettings) -> None:
-    declared = MetaData()
-    for metadata in (RegistryTable.metadata, ChassisTable.metadata):
-        for table in metadata.tables.values():
-            table.to_metadata(declared)
-
-    def differences(connection: Connection) -> list[Any]:
-        context = MigrationContext.configure(
-            connection,
-            opts={"include_name": lambda name, kind, _: (kind, name) != ("table", "alembic_version")},
-        )
-        return list(compare_metadata(context, declared))
-
-    async with started(settings) as service, service.database.engine.connect() as connection:
-        assert await connection.run_sync(differences) == []
+    async with registry(settings) as service:
+        assert await differences(service.database, ChassisTable.metadata, RegistryTable.metadata) == []
 
 
 def _uri(settings: RegistrySettings) -> str:

@@ -1,22 +1,17 @@
 """The trainer's coordinator: it runs without what training needs, and says what is missing."""
 
-import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from pydantic import SecretStr
-from sqlalchemy import Connection
+from running import started
+from schema import differences
 
-from hone_chassis import RemoteError, Service, ServiceSettings, rpc, runtime
-from hone_chassis.http import listen
+from hone_chassis import RemoteError, Service, ServiceSettings, rpc
 from hone_chassis.tables import ChassisTable
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.training import CheckTraining, Method, TrainingPossible
@@ -29,30 +24,18 @@ def asking_for(method: Method) -> CheckTraining:
     return CheckTraining(artifact_type=ArtifactType.MERMAID_ERD, method=method)
 
 
-@asynccontextmanager
-async def started(nats_url: str, database_url: str, tmp_path: Path) -> AsyncIterator[tuple[Service, str]]:
-    settings = ServiceSettings(
-        nats_url=SecretStr(nats_url), database_url=SecretStr(database_url), data_dir=tmp_path
+@pytest.fixture
+def service(nats_server: Any, database_url: str, tmp_path: Path) -> Service:
+    nats_url = SecretStr(nats_server.url)
+    return app.create(
+        ServiceSettings(nats_url=nats_url, database_url=SecretStr(database_url), data_dir=tmp_path)
     )
-    service, stop, listener = app.create(settings), asyncio.Event(), listen("127.0.0.1", 0)
-    task = asyncio.create_task(runtime.run(service, stop, listener))
-    async with asyncio.timeout(20):
-        while not service.health.started:
-            if task.done():
-                task.result()
-            await asyncio.sleep(0.02)
-    yield service, f"http://127.0.0.1:{listener.getsockname()[1]}"
-    stop.set()
-    await task
 
 
 async def test_the_service_is_ready_shows_metrics_and_answers_that_training_is_not_there_yet(
-    nats_server: Any, database_url: str, tmp_path: Path
+    service: Service,
 ) -> None:
-    async with (
-        started(nats_server.url, database_url, tmp_path) as (service, url),
-        httpx.AsyncClient() as http,
-    ):
+    async with started(service) as url, httpx.AsyncClient() as http:
         assert (await http.get(f"{url}/health/ready")).status_code == 200
         with pytest.raises(RemoteError) as caught:
             await rpc.ask(
@@ -100,17 +83,6 @@ print(sorted(heavy & set(sys.modules)))
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
 
 
-async def test_migrating_gives_the_schema_that_the_chassis_declares(
-    nats_server: Any, database_url: str, tmp_path: Path
-) -> None:
-    def differences(connection: Connection) -> list[Any]:
-        context = MigrationContext.configure(
-            connection,
-            opts={"include_name": lambda name, kind, _: (kind, name) != ("table", "alembic_version")},
-        )
-        return list(compare_metadata(context, ChassisTable.metadata))
-
-    async with AsyncExitStack() as stack:
-        service, _ = await stack.enter_async_context(started(nats_server.url, database_url, tmp_path))
-        connection = await stack.enter_async_context(service.database.engine.connect())
-        assert await connection.run_sync(differences) == []
+async def test_migrating_gives_the_schema_that_the_chassis_declares(service: Service) -> None:
+    async with started(service):
+        assert await differences(service.database, ChassisTable.metadata) == []
