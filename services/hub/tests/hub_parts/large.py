@@ -9,34 +9,34 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-_WIDTH, _FFN, _LAYERS = 1024, 4096, 24
+_WIDTH, _FFN = 1024, 4096
 
 
-def enlarge(small: Path, folder: Path) -> Path:
-    """A Llama of some 400 million float16 weights, with the tokenizer and the options of ``small``."""
+def enlarge(small: Path, folder: Path, layers: int = 24) -> Path:
+    """A Llama of some 17 million float16 weights a layer, with the tokenizer and the options of ``small``."""
     shutil.copytree(small, folder, ignore=shutil.ignore_patterns("*.safetensors"))
     config: dict[str, Any] = json.loads((folder / "config.json").read_text())
     config |= {
         "hidden_size": _WIDTH,
         "intermediate_size": _FFN,
-        "num_hidden_layers": _LAYERS,
+        "num_hidden_layers": layers,
         "num_attention_heads": 16,
         "num_key_value_heads": 16,
         "head_dim": _WIDTH // 16,
     }
     (folder / "config.json").write_text(json.dumps(config))
-    _write_zeros(folder / "model.safetensors", dict(_shapes(config["vocab_size"])))
+    _write_zeros(folder / "model.safetensors", dict(_shapes(layers, config["vocab_size"])))
     return folder
 
 
-def _shapes(vocabulary: int) -> chain[tuple[str, tuple[int, ...]]]:
-    layers = (
+def _shapes(layers: int, vocabulary: int) -> chain[tuple[str, tuple[int, ...]]]:
+    weights = (
         (f"model.layers.{layer}.{name}.weight", shape)
-        for layer in range(_LAYERS)
+        for layer in range(layers)
         for name, shape in _LAYER.items()
     )
     ends = [("model.embed_tokens.weight", (vocabulary, _WIDTH)), ("model.norm.weight", (_WIDTH,))]
-    return chain(ends, layers)
+    return chain(ends, weights)
 
 
 _LAYER: dict[str, tuple[int, ...]] = {
