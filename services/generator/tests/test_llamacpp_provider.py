@@ -146,6 +146,14 @@ async def test_a_schema_holds_the_answer(provider: LlamaCppProvider) -> None:
     assert isinstance(document["sure"], bool)
 
 
+async def test_an_answer_ends_before_the_first_stop_sequence(provider: LlamaCppProvider) -> None:
+    fixed = asking(constraint=Gbnf('root ::= "one, two; three"'))
+    assert text_of(await answer(provider, fixed)) == "one, two; three"
+    chunks = await answer(provider, replace(fixed, stop=("never said", "two;", "three")))
+    assert text_of(chunks) == "one, "  # nothing of the sequence, though it came in several tokens
+    assert chunks[-1].finish_reason is FinishReason.STOP
+
+
 async def test_characters_of_several_tokens_arrive_whole(provider: LlamaCppProvider) -> None:
     chunks = await answer(provider, asking(constraint=Gbnf('root ::= "é→😀"')))
     assert text_of(chunks) == "é→😀"
@@ -183,7 +191,7 @@ async def test_a_client_that_leaves_stops_the_model_and_keeps_it_loaded(provider
     async with aclosing(provider.generate(TINY, for_minutes())) as chunks:
         await anext(chunks)
         pid = provider.pid(TINY)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert (await answer(provider, asking()))[-1].finish_reason
     assert provider.pid(TINY) == pid
 
@@ -195,7 +203,7 @@ async def test_a_cancelled_task_leaves_the_model_free_for_the_next(provider: Lla
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert (await waiting)[-1].finish_reason is FinishReason.STOP
 
 
@@ -396,7 +404,7 @@ def test_a_host_ends_with_its_stdin_even_while_it_computes(folder: Path) -> None
     options = {"path": str(folder / "tiny.gguf"), "context_tokens": CONTEXT_TOKENS, "threads": 1}
     command = [sys.executable, "-m", "hone_generator.providers.llamacpp_host", json.dumps(options)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as host:
-        killer = threading.Timer(10, host.kill)
+        killer = threading.Timer(60, host.kill)
         killer.start()
         assert host.stdin is not None
         assert host.stdout is not None
