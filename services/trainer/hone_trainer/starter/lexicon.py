@@ -5,6 +5,7 @@ when its hash with the seed says so: no list of exceptions, the same for everyon
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import blake2b
@@ -18,8 +19,6 @@ HELD_WORDS_PERCENT = 10
 HELD_PHRASINGS_PERCENT = 8
 HELD_KINDS_PERCENT = 12
 
-# Without these nothing can be said, so they are in training whatever their hash says.
-_ALWAYS_SEEN = frozenset({"have ; -", "belong to ; -", "contain ; contained in", "be assigned to ; -"})
 _SECTION = re.compile(r"\[([\w -]+)\]")
 
 
@@ -91,10 +90,13 @@ class Lexicon:
 
     @cached_property
     def attribute_names(self) -> Split:
-        """Single words are always seen: nobody can read requirements without "name" and "price"."""
-        held = [
-            n for n in self.attributes if " " in n and self._held(f"attribute:{n}", HELD_PHRASINGS_PERCENT)
-        ]
+        """Single words are always seen: nobody can read requirements without "name" and "price". So are names
+        that the file lists twice."""
+        listed = Counter(
+            n for line in read_sections("attributes.txt")[""] for n in _commas(line.partition(":")[2])
+        )
+        rare = [n for n in self.attributes if " " in n and listed[n] == 1]
+        held = [n for n in rare if self._held(f"attribute:{n}", HELD_PHRASINGS_PERCENT)]
         return Split(tuple(n for n in self.attributes if n not in set(held)), tuple(held))
 
     @cached_property
@@ -159,15 +161,14 @@ class Lexicon:
         return {section: self._split(file, lines) for section, lines in read_sections(file).items()}
 
     def _split(self, file: str, lines: list[str]) -> Split:
-        """A section always keeps something on both sides, or it could be neither learned nor tested."""
-        distinct = list(dict.fromkeys(lines))
-        held = {
-            line
-            for line in distinct
-            if line not in _ALWAYS_SEEN and self._held(f"{file}:{line}", HELD_PHRASINGS_PERCENT)
-        } or {distinct[-1]}
-        # Lines that are repeated in the file are common phrasings: they keep their weight.
-        return Split(tuple(line for line in lines if line not in held), tuple(held))
+        """A section always keeps something on both sides, or it could be neither learned nor tested. A line that
+        stands there more than once is a common phrasing: it keeps its weight and is never held out."""
+        counts = Counter(lines)
+        rare = [line for line, count in counts.items() if count == 1]
+        held = {line for line in rare if self._held(f"{file}:{line}", HELD_PHRASINGS_PERCENT)} or {rare[-1]}
+        return Split(
+            tuple(line for line in lines if line not in held), tuple(line for line in rare if line in held)
+        )
 
 
 def _commas(text: str) -> list[str]:
