@@ -59,7 +59,7 @@ def _nats_binary() -> str:
 
 def _port_of(folder: Path, process: subprocess.Popen[bytes]) -> int:
     """The port the server chose, once it has written it down."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not (found := list(folder.glob("*.ports"))) or not found[0].stat().st_size:
         assert process.poll() is None, "nats-server ended"
         assert time.monotonic() < deadline, "nats-server took too long"

@@ -321,7 +321,7 @@ async def test_a_job_is_told_of_while_it_is_worked_on(
         await watcher.subscribe("hone.progress.*", cb=hear)
         await watcher.flush()
         await send(service, a_command())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             first, second = await told.get(), await told.get()
         await watcher.close()
     assert b'"sequence":1000001' in first

@@ -68,7 +68,7 @@ async def running(chosen: GatewaySettings) -> AsyncIterator[Gateway]:
     service = create(chosen)
     headers = {"Authorization": f"Bearer {KEY}"}
     # The client is closed last, so that a test can see through it how the gateway stops.
-    async with httpx.AsyncClient(headers=headers, timeout=10) as http, started(service) as url:
+    async with httpx.AsyncClient(headers=headers, timeout=60) as http, started(service) as url:
         http.base_url = httpx.URL(url)
         yield Gateway(service, http)
 
@@ -86,7 +86,7 @@ async def next_command(jetstream: JetStreamContext) -> GenerateArtifact:
         stream=streams.COMMANDS.name,
         config=ConsumerConfig(ack_policy=AckPolicy.EXPLICIT),
     )
-    [message] = await subscription.fetch(1, timeout=15)
+    [message] = await subscription.fetch(1, timeout=60)
     await message.ack_sync()
     await subscription.unsubscribe()
     return GenerateArtifact.model_validate_json(message.data)

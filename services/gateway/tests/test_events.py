@@ -186,12 +186,12 @@ async def test_a_silent_stream_says_that_it_lives(nats_server: Any, tmp_path: An
 
 async def test_a_stop_lets_watchers_go(nats_server: Any, tmp_path: Any) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'one.db'}"
-    started = running(settings(nats_server.url, url))
+    started = running(settings(nats_server.url, url, graceful_timeout_s=600))
     gateway = await started.__aenter__()
     job_id = await gateway.accepted()
     async with watching(gateway, job_id) as events:
         await anext(events)
-        async with asyncio.timeout(8):  # graceful_timeout_s is 10
+        async with asyncio.timeout(60):
             stopping = asyncio.create_task(started.__aexit__(None, None, None))
             assert [event async for event in events] == []
     await stopping

@@ -126,7 +126,7 @@ async def heard(gateway: Gateway, subject: str) -> bytes:
     subscription = await gateway.jetstream.pull_subscribe(
         subject, durable="listener-under-test", stream=streams.EVENTS.name
     )
-    [message] = await subscription.fetch(1, timeout=10)
+    [message] = await subscription.fetch(1, timeout=60)
     data: bytes = message.data
     return data
 
@@ -159,7 +159,7 @@ async def test_a_command_that_kills_every_worker_ends_its_job(gateway: Gateway) 
     worker = await gateway.jetstream.pull_subscribe(
         GenerateArtifact.subject, durable="dying-worker", stream=streams.COMMANDS.name, config=dying
     )
-    assert len(await worker.fetch(1, timeout=10)) == 1  # and nothing more is heard of it
+    assert len(await worker.fetch(1, timeout=60)) == 1  # and nothing more is heard of it
     with pytest.raises(TimeoutError):
         await worker.fetch(1, timeout=1)
     await worker.unsubscribe()
@@ -199,7 +199,7 @@ async def test_a_conversion_is_a_job_as_well(gateway: Gateway) -> None:
     )
     commands = []
     for _ in jobs:
-        [message] = await subscription.fetch(1, timeout=10)
+        [message] = await subscription.fetch(1, timeout=60)
         commands.append(ConvertModel.model_validate_json(message.data))
         await message.ack_sync()
     assert (commands[0].source_uri, commands[0].target_uri) == (

@@ -134,5 +134,5 @@ async def test_status_tells_of_each_service(sqlite_gateway: Gateway) -> None:
 
 async def test_the_gateway_itself_answers_how_it_is(sqlite_gateway: Gateway) -> None:
     subject = subjects.rpc("gateway", "status")
-    reply = await sqlite_gateway.client.request(subject, AskStatus().model_dump_json().encode(), timeout=5)
+    reply = await sqlite_gateway.client.request(subject, AskStatus().model_dump_json().encode(), timeout=60)
     assert json.loads(reply.data)["answer"] == {"service": "gateway", "troubles": {}}

@@ -317,5 +317,5 @@ def serving(fake: FakeOllama) -> Iterator[FakeOllama]:
         time.sleep(0.001)  # it accepts from the start; only its ending needs it to have begun
     yield fake
     server.should_exit = server.force_exit = True
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     assert not thread.is_alive()

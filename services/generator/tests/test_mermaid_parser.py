@@ -40,7 +40,7 @@ async def parser() -> AsyncIterator[MermaidParser]:
 
 async def until_gone(pid: int) -> None:
     """Zombies count as gone: their parent has yet to read their status."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (status := Path(f"/proc/{pid}/stat")).exists() and status.read_text().rsplit(") ", 1)[1][
             0
         ] != "Z":
@@ -125,7 +125,7 @@ async def test_a_diagram_that_kills_every_process_fails_alone(tmp_path: Path) ->
 
 
 async def test_a_parse_that_never_ends_is_cut_off_and_the_next_one_works() -> None:
-    parser = MermaidParser(time_limit_s=0.3)
+    parser = MermaidParser(time_limit_s=2)
     await parser.parse(GOOD)
     stopped = parser.pid
     assert stopped is not None

@@ -117,7 +117,7 @@ async def begun(service: Service, command: ConvertModel) -> JobProgressed:
     """Publish, and wait until some of it is written."""
     steps = await steps_of(service, command.correlation_id)
     await publish(service, command)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         return await steps.get()
 
 
@@ -315,7 +315,7 @@ def test_a_worker_whose_hub_is_gone_ends_and_cleans_up(large: Path, tmp_path: Pa
     worker.stdout.readline()
     assert len(list(tmp_path.glob(".*.part"))) == 1
     worker.stdin.close()
-    assert worker.wait(20) == 1
+    assert worker.wait(60) == 1
     worker.stdout.close()
     assert list(tmp_path.glob(".*.part")) == list(tmp_path.glob("*.gguf")) == []
 
