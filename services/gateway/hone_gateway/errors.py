@@ -36,6 +36,13 @@ class Starting(GatewayError):
         super().__init__("Ask again in a second; /health/ready says what it waits for.")
 
 
+class NoSuchPath(GatewayError):
+    status, code, title = 404, "not_found", "Not Found"
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing under this path; /openapi.json lists what there is.")
+
+
 class WrongHost(GatewayError):
     status, code, title = 421, "wrong_host", "This server is not asked for under that name"
 

@@ -133,6 +133,13 @@ async def test_what_is_not_there_is_a_problem_as_well(sqlite_gateway: Gateway) -
     is_problem(await http.get("/api/jobs?state=sleeping"), 422, "invalid_request")
 
 
+async def test_a_path_with_a_nul_names_nothing_on_either_database(gateway: Gateway) -> None:
+    """PostgreSQL takes no NUL in a text."""
+    for path in ("jobs/%00", "jobs/job_%00/events", "artifacts/art_%00", "models/a%00b"):
+        is_problem(await gateway.http.get(f"/api/{path}"), 404, "not_found")
+    is_problem(await gateway.http.post("/api/jobs/job_%00/cancel"), 404, "not_found")
+
+
 async def test_only_loopback_names_are_answered_on_loopback(sqlite_gateway: Gateway) -> None:
     http = sqlite_gateway.http
     for host in ("evil.example", "evil.example:8400", "127.0.0.1.evil.example", "", "[::1", "10.0.0.1"):

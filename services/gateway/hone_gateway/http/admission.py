@@ -1,4 +1,4 @@
-"""Which requests come in at all: the right host, no other site's page, and no more body than allowed."""
+"""Which requests come in at all: no NUL in the path, the right host, no other site's page, no more body than allowed."""
 
 import ipaddress
 from urllib.parse import urlsplit
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hone_gateway.errors import BodyTooLarge, CrossSite, WrongHost
+from hone_gateway.errors import BodyTooLarge, CrossSite, NoSuchPath, WrongHost
 from hone_gateway.settings import GatewaySettings
 
 
@@ -19,6 +19,8 @@ class Admission:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if "\0" in scope["path"]:  # no id has one, and PostgreSQL takes none in a text
+            raise NoSuchPath
         headers = Headers(scope=scope)
         self._check_host(headers.get("host", ""))
         _check_origin(headers, scope["method"])
