@@ -82,7 +82,7 @@ def test_loss_is_on_the_answer_and_its_end_alone(vocabulary: Vocabulary) -> None
 
 def test_packing_loses_no_passage_and_leaks_none_into_another(vocabulary: Vocabulary) -> None:
     drawn = list(corpus.samples(1, 8, 40))
-    rows = corpus.packed(vocabulary, drawn, 160)
+    rows = corpus.packed(vocabulary, drawn, 256)
     ends = (rows.targets == vocabulary.id(END)).sum()
     assert ends == len(drawn)
     model = Starter(Shape(vocabulary.size, 160, 2, 5, 64), vocabulary.twins)

@@ -72,6 +72,10 @@ class Lexicon:
         return self._names("entities.txt")
 
     @cached_property
+    def common_entities(self) -> Split:
+        return self._names("entities.txt", "common")
+
+    @cached_property
     def words(self) -> Split:
         return self._names("words.txt")
 
@@ -109,7 +113,9 @@ class Lexicon:
     @cached_property
     def plain_entities(self) -> frozenset[str]:
         """Entities that nobody takes for an attribute: "each course has a teacher" relates two of them."""
-        return frozenset(self.entities.seen + self.entities.held) - frozenset(self.attributes)
+        return frozenset(
+            self.entities.seen + self.entities.held + self.common_entities.seen + self.common_entities.held
+        ) - frozenset(self.attributes)
 
     @cached_property
     def closed(self) -> dict[str, tuple[str, ...]]:
@@ -150,9 +156,9 @@ class Lexicon:
     def _held(self, item: str, percent: int) -> bool:
         return held_out(self.seed, item, percent)
 
-    def _names(self, file: str) -> Split:
+    def _names(self, file: str, section: str = "") -> Split:
         names = list(
-            dict.fromkeys(n for line in read_sections(file)[""] for n in _commas(line) if is_name(n))
+            dict.fromkeys(n for line in read_sections(file)[section] for n in _commas(line) if is_name(n))
         )
         held = [n for n in names if any(held_word(self.seed, word) for word in n.split())]
         return Split(tuple(n for n in names if n not in set(held)), tuple(held))

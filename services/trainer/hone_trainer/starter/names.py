@@ -12,6 +12,7 @@ from hone_contracts.erd_facts import AttributeType, Key, is_name
 from hone_trainer.starter.inflection import plural
 from hone_trainer.starter.lexicon import Lexicon, held_word
 
+COMMON_SHARE = 0.4
 _COUNTS = ("number of", "number of", "maximum number of", "total number of", "amount of", "minimum number of")
 
 
@@ -104,7 +105,9 @@ class NameSampler:
         )
 
     def _known(self) -> str:
-        return self._rng.choice(self._lexicon.entities.lines(self._held))
+        lexicon = self._lexicon
+        split = lexicon.common_entities if self._rng.random() < COMMON_SHARE else lexicon.entities
+        return self._rng.choice(split.lines(self._held))
 
     def _any_word(self) -> str:
         return self._rng.choice(self._lexicon.words.lines(self._held))
