@@ -155,7 +155,8 @@ class Service:
     ) -> None:
         """Each message of ``subject``, as it is, at least once: the handler must bear repetition.
 
-        For what is no contract message: dead letters and advisories. They are tried for ever, never buried.
+        For what is no contract message: dead letters and advisories. They are tried for ever, never buried;
+        a Permanent lets one go.
         """
 
         async def consume(raw: NatsMessage) -> None:
