@@ -148,7 +148,9 @@ class Service:
         async def heard(raw: NatsMessage) -> None:
             await listener(raw.body)
 
-        self.broker.subscriber(subject, title=subject)(heard)
+        # FastStream answers whatever has a reply subject. A message on its way into a stream has one too, for the
+        # stream's acknowledgement: an empty answer of ours could come first, and its sender would fail.
+        self.broker.subscriber(subject, title=subject, no_reply=True)(heard)
 
     def consumes(
         self, stream: StreamSpec, subject: str, handler: Callable[[RawMessage], Awaitable[None]], *, name: str

@@ -70,6 +70,33 @@ async def test_a_message_redelivered_after_the_commit_has_one_effect(
         assert (await jetstream.stream_info("HONE_EVENTS")).state.messages == 2
 
 
+async def test_who_only_listens_does_not_answer(nats_server: Any, database_url: str, tmp_path: Path) -> None:
+    """Whoever publishes to a stream waits for its acknowledgement, and takes the first answer for it."""
+    service = counting_service(settings(nats_server.url, database_url, tmp_path))
+    heard: list[bytes] = []
+    answers: list[bytes] = []
+
+    async def listen(body: bytes) -> None:
+        heard.append(body)
+
+    async def answered(message: Msg) -> None:
+        answers.append(message.data)
+
+    service.hears(JobCancelled.subject, listen)
+    async with started(service):
+        client = service.running.client
+        inbox = client.new_inbox()
+        await client.subscribe(inbox, cb=answered)
+        await client.publish(JobCancelled.subject, b"news", reply=inbox)
+
+        async def both_came() -> bool:
+            await client.flush()
+            return bool(heard) and bool(answers)
+
+        await until(both_came)  # what came second would have come by now
+        assert [b"stream" in answer for answer in answers] == [True]
+
+
 async def test_what_the_outbox_holds_is_published_when_the_broker_comes_back(
     nats_server: Any, database_url: str, tmp_path: Path
 ) -> None:
