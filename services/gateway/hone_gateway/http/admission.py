@@ -1,4 +1,4 @@
-"""Which requests come in at all: no NUL in the path, the right host, no other site's page, no more body than allowed."""
+"""Which requests come in at all: right host, no other site's page, a path that is one, a body of bearable size."""
 
 import ipaddress
 from urllib.parse import urlsplit
