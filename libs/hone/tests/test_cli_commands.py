@@ -93,6 +93,15 @@ def test_the_last_progress_that_was_written_down_is_not_told_after_the_end(
     assert "started" not in hone(*GENERATE).err
 
 
+def test_what_could_not_be_read_is_told(gateway: Gateway, hone: Hone) -> None:
+    gateway.streams = [[sse("done", DONE, 1)]]
+    reasons = ["coverage 40 of 100, weight 60%", "passage 3 (Each fine …) was not read: no JSON"]
+    gateway.answers["/api/artifacts/a-1"] = lambda _: JSONResponse(ARTIFACT | {"reasons": reasons})
+    told = hone(*GENERATE).err
+    assert "\n  passage 3 (Each fine …) was not read: no JSON\n" in told
+    assert "weight 60%" not in told  # the validators said so with more words
+
+
 def test_a_validator_with_much_to_say_is_cut(gateway: Gateway, hone: Hone) -> None:
     gateway.streams = [[sse("done", DONE, 1)]]
     found = [f"line {number}: {'x' * 5000}" for number in range(300)]

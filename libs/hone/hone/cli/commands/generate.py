@@ -79,9 +79,10 @@ def reasons(report: Document) -> list[str]:
     score = report.get("score")
     shown = f"{score:g}" if isinstance(score, int | float) else "none"
     lines = [f"score {shown} of 100, {'accepted' if report.get('accepted') else 'not accepted'}"]
-    for validator in optional(report, "validators", list) or []:
-        if isinstance(validator, dict):
-            lines += _said(validator)
+    validators = [each for each in optional(report, "validators", list) or [] if isinstance(each, dict)]
+    for validator in validators:
+        lines += _said(validator)
+    lines += _bounded(_beyond(validators, optional(report, "reasons", list) or []), "  ")
     for label, key in (("model", "model"), ("artifact", "artifact_id")):
         if report.get(key):
             lines.append(f"{label} {plain(report[key])}")
@@ -94,10 +95,20 @@ def _said(validator: Document) -> list[str]:
     """A validator's verdict, and what it found: a line each, as many as one reads."""
     verdict = "passed" if validator.get("passed") else "failed"
     messages = optional(validator, "messages", list) or []
-    lines = [f"  {plain(validator.get('name'))}: {verdict}, {plain(validator.get('score'))} of 100"]
-    lines += [f"    {plain(message, _LONGEST_MESSAGE)}" for message in messages[:_MOST_MESSAGES]]
+    first = f"  {plain(validator.get('name'))}: {verdict}, {plain(validator.get('score'))} of 100"
+    return [first, *_bounded(messages, "    ")]
+
+
+def _beyond(validators: list[Document], reasons: list[object]) -> list[object]:
+    """The reasons that no validator gave: what of the model's answer could not be used."""
+    names = tuple(f"{plain(validator.get('name'))} " for validator in validators)
+    return [reason for reason in reasons if not plain(reason).startswith(names)]
+
+
+def _bounded(messages: list[object], indent: str) -> list[str]:
+    lines = [f"{indent}{plain(message, _LONGEST_MESSAGE)}" for message in messages[:_MOST_MESSAGES]]
     if len(messages) > _MOST_MESSAGES:
-        lines.append(f"    and {len(messages) - _MOST_MESSAGES} more: --json has them all")
+        lines.append(f"{indent}and {len(messages) - _MOST_MESSAGES} more: --json has them all")
     return lines
 
 
