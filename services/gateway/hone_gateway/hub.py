@@ -35,6 +35,8 @@ def _lower(quant: object) -> object:
 
 Place = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_uri)]
 
+_INSPECT_LIMIT_S = 30.0  # the hub starts a process for each file, and reads its whole header
+
 
 class ConvertRequest(bodies.RequestBody):
     """Which folder becomes which GGUF file."""
@@ -83,7 +85,7 @@ def router(service: Service, book: JobBook) -> APIRouter:
         """What a GGUF file holds, and whether it keeps its promises."""
         asked = await bodies.read(request, InspectRequest)
         question = InspectFile(tenant=principal(request).tenant, uri=asked.path)
-        report = (await ask(service, question, FileReport)).report
+        report = (await ask(service, question, FileReport, timeout_s=_INSPECT_LIMIT_S)).report
         return await answered(service.database, request, Answer.json(200, report))
 
     return routes

@@ -26,5 +26,5 @@ class HubSettings(ServiceSettings):
         default=1, description="a conversion takes a core and a tensor's memory"
     )
     inspect_limit_s: PositiveFloat = Field(
-        default=4.0, description="below what the gateway waits for an answer"
+        default=25.0, description="below what the gateway waits for an answer"
     )

@@ -2,7 +2,6 @@
 
 from hone_chassis import Service, ServiceSettings
 from hone_contracts.training import CheckTraining
-
 from hone_trainer.training import TrainingDesk
 
 HEAD = "0001"
