@@ -30,8 +30,11 @@ def test_card_and_provenance_state_the_file_the_run_and_the_scores(tmp_path: Pat
         "stages": [{"to_step": 600, "commit": "abc1234"}, {"to_step": 1234, "commit": "def5678"}],
     }
     (run / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    texts = {"precision": 0.75, "recall": 0.9}
     scores = tmp_path / "scores.json"
-    scores.write_text(json.dumps({"table": "| what | measured | goal |"}), encoding="utf-8")
+    scores.write_text(
+        json.dumps({"table": "| what | measured | goal |", "texts": {"entities": texts}}), encoding="utf-8"
+    )
     options = ["--run", str(run), "--model", str(model), "--scores", str(scores), "--out", str(out)]
     assert card.main(options) == 0
 
@@ -43,6 +46,7 @@ def test_card_and_provenance_state_the_file_the_run_and_the_scores(tmp_path: Pat
     assert digest == provenance["sha256"]
     assert "1234 steps" in text
     assert "to step 600 that of commit abc1234" in text
+    assert "entities precision 0.75, recall 0.90" in text
     assert "| what | measured | goal |" in text
     assert provenance["corpus"]["empty_kinds"]["held_out"] > 5
 

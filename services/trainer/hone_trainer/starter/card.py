@@ -84,6 +84,7 @@ def card(provenance: dict[str, Any], scores: dict[str, Any]) -> str:
         "passages": f"{provenance['passages_read']:,}",
         "minutes": f"{provenance['seconds'] / 60:.0f}",
         "score_table": scores["table"],
+        "texts_detail": _detail(scores.get("texts", {})),
         "stages": _stages(provenance.get("stages", [])),
         "corpus_table": "\n".join(
             f"| {name.replace('_', ' ')} | {count['trained']} | {count['held_out']} |"
@@ -94,6 +95,15 @@ def card(provenance: dict[str, Any], scores: dict[str, Any]) -> str:
     for name, value in figures.items():
         template = template.replace(f"{{{name}}}", value)
     return template
+
+
+def _detail(texts: dict[str, Any]) -> str:
+    """Precision and recall, which F1 hides."""
+    kinds = [kind for kind in ("entities", "attributes", "relations") if kind in texts]
+    return "; ".join(
+        f"{kind} precision {texts[kind]['precision']:.2f}, recall {texts[kind]['recall']:.2f}"
+        for kind in kinds
+    )
 
 
 def _stages(stages: list[dict[str, Any]]) -> str:
