@@ -36,7 +36,6 @@ class Consumer:
     subject: str
     ack_wait_s: float
     max_deliver: int | None  # None: for ever
-    from_now: bool = False
 
     def config(self) -> api.ConsumerConfig:
         return api.ConsumerConfig(
@@ -47,7 +46,7 @@ class Consumer:
             # One more than we use: the last delivery buries the message itself, with the reason. The server's
             # own limit is for messages that kill whoever takes them.
             max_deliver=-1 if self.max_deliver is None else self.max_deliver + 1,
-            deliver_policy=api.DeliverPolicy.NEW if self.from_now else api.DeliverPolicy.ALL,
+            deliver_policy=api.DeliverPolicy.ALL,
         )
 
 

@@ -26,8 +26,6 @@ CHAMPION: Alias = "champion"
 Origin = Literal["starter"]
 STARTER: Origin = "starter"
 
-SetBy = Literal["default", "user"]
-
 
 class RegistryTable(SQLModel):
     metadata: ClassVar[MetaData] = MetaData()
