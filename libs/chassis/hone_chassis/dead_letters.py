@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from hone_chassis.logs import get_logger
 from hone_contracts import streams, subjects
 from hone_contracts.errors import ErrorBody
+from hone_contracts.messages import DEFAULT_TENANT
 
 log = get_logger(__name__)
 
@@ -28,7 +29,7 @@ class DeadLetter(BaseModel):
     subject: str
     reason: ErrorBody
     job_id: str | None
-    tenant: str | None  # None when the body is no message
+    tenant: str
     body: str
 
 
@@ -124,12 +125,14 @@ def _letter(message: RawStreamMsg) -> DeadLetter:
     )
 
 
-def _tenant(body: bytes) -> str | None:
+def _tenant(body: bytes) -> str:
+    """Whose message it was. One that does not say so, or nothing legible, is the default tenant's: else nobody would
+    ever see it."""
     try:
         tenant = json.loads(body)["tenant"]
     except (ValueError, RecursionError, KeyError, TypeError):
-        return None
-    return tenant if isinstance(tenant, str) else None
+        return DEFAULT_TENANT
+    return tenant if isinstance(tenant, str) else DEFAULT_TENANT
 
 
 def reason_of(headers: dict[str, str]) -> ErrorBody:

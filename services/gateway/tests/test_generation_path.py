@@ -259,10 +259,12 @@ async def test_a_dead_letter_that_is_no_command_says_so(sqlite_gateway: Gateway)
     for subject, body in (
         (ArtifactGenerated.subject, generated(job_id=job_id).model_dump_json()),
         (GenerateArtifact.subject, json.dumps({"tenant": "default"})),
+        (GenerateArtifact.subject, "{}"),
+        (GenerateArtifact.subject, "no JSON, so nobody's: and yet somebody must see it"),
     ):
         await gateway.jetstream.publish(f"hone.dead.{subject}", body.encode())
     letters = (await gateway.http.get("/api/dead")).json()["dead"]
     for letter in letters:
         refused = await gateway.http.post(f"/api/dead/{letter['id']}/retry")
         assert (refused.status_code, refused.json()["code"]) == (409, "not_resendable")
-    assert len(letters) == 2
+    assert len(letters) == 4
