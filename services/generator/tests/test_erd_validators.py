@@ -120,7 +120,17 @@ def test_an_empty_diagram_covers_nothing_and_prose_costs_nothing() -> None:
     assert (empty.score, empty.passed) == (0, False)
     prose = "We are proud of our history.\n\nCall us for help! Opening takes weeks."
     assert check_coverage(LIBRARY, REQUIREMENTS + prose).score == 100
-    assert check_coverage(Diagram(), prose).score == 100
+
+
+def test_requirements_that_state_nothing_cover_nothing_and_say_what_to_write() -> None:
+    verdict = check_coverage(LIBRARY, "Hello! We are proud of our history.")
+    assert (verdict.score, verdict.passed) == (0, False)
+    assert "each member has" in verdict.messages[0]
+
+
+def test_a_colon_with_a_list_behind_it_speaks_of_data() -> None:
+    verdict = check_coverage(LIBRARY, "- Customer: name, email\n- Loan: fee, deadline")
+    assert any("deadline" in message for message in verdict.messages)
 
 
 def test_items_under_a_sentence_about_data_count() -> None:

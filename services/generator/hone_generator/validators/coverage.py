@@ -27,6 +27,11 @@ _SIGNAL = re.compile(
     r"|exactly one|at least one|at most|assigned|linked|associated|related|consisting|owns?|owned|made up"
     r"|registered)\b"
 )
+_LISTED = re.compile(r"^(?:[\w'-]+ ){1,4}: .+ ,")  # "customer : name , email"
+_NOTHING_SAID = (
+    "no sentence says what is kept about what, so there is nothing to hold the diagram against: write what each "
+    'thing has, as in "each member has a name and many loans"'
+)
 # Words of sentences about data that name nothing in them.
 _COMMON = frozenset(
     """
@@ -53,12 +58,14 @@ class _Term:
 
 def check_coverage(diagram: Diagram, requirements: str) -> ValidatorResult:
     """The weighted share of the requirements' terms that the diagram answers, and the terms that it does not,
-    the most frequent first, with the line (from 1) where each stands first. Without terms it is full."""
+    the most frequent first, with the line (from 1) where each stands first. Without terms it is none."""
     terms = list(_terms(requirements))
+    if not terms:
+        return result(NAME, 0, [_NOTHING_SAID], passed=False)
     answered = _vocabulary(diagram)
     missing = [term for term in terms if not _is_covered(term.word, answered)]
     total = sum(_weight(term) for term in terms)
-    score = 100 * (1 - sum(_weight(term) for term in missing) / total) if total else 100.0
+    score = 100 * (1 - sum(_weight(term) for term in missing) / total)
     ordered = sorted(missing, key=lambda term: (-term.count, term.line))
     messages = [
         f'line {term.line}: "{term.word}" is not in the diagram ({term.context}): add it if it is data'
@@ -76,7 +83,7 @@ def _terms(requirements: str) -> Iterator[_Term]:
     listing = False  # items under "a member has:" speak of data though they have no verb
     for passage in split_passages(requirements):
         line = normalise(passage.text)
-        speaks = _SIGNAL.search(line) is not None
+        speaks = _SIGNAL.search(line) is not None or _LISTED.match(line) is not None
         if passage.depth == 0:
             listing = speaks
         if not speaks and not (passage.depth and listing):
