@@ -12,6 +12,9 @@ PROJECTS := $(addsuffix /pyproject.toml,$(LIBS) $(SERVICES))
 EDITABLE := $(foreach folder,$(LIBS) $(SERVICES),-e ./$(folder))
 PIP      := $(BIN)/python -m pip --disable-pip-version-check install -q -c constraints.txt
 
+STARTER := build/starter
+SHIPPED := libs/hone/hone/starter
+
 RUN_READY   := $(VENV)/.run-ready
 TRAIN_READY := $(VENV)/.train-ready
 TEST_READY  := $(VENV)/.test-ready
@@ -48,9 +51,13 @@ format: $(TEST_READY)  ## Format and sort imports
 
 train-deps: $(TRAIN_READY)  ## Add torch and transformers, which only training needs (gigabytes on Linux)
 
-starter: $(TRAIN_READY)  ## Rebuild the starter model from its seed (hours)
-	$(BIN)/python -m hone_trainer.starter --out build/starter
-	$(BIN)/python -m hone_hub.convert build/starter/hf --out build/starter/hone-starter-q8_0.gguf --quant q8_0 --force
+starter: $(TRAIN_READY)  ## Rebuild the starter model from its seed (an hour; goes on where it was stopped)
+	$(BIN)/python -m hone_trainer.starter --seed 1 --out $(STARTER) --resume
+	$(BIN)/python -m hone_hub.convert $(STARTER)/hf --out $(SHIPPED)/hone-starter-q8_0.gguf \
+	  --quant q8_0 --force --name hone-starter
+	$(BIN)/python bench/starter.py --json > $(STARTER)/scores.json
+	$(BIN)/python -m hone_trainer.starter.card --run $(STARTER) --scores $(STARTER)/scores.json \
+	  --model $(SHIPPED)/hone-starter-q8_0.gguf --out $(SHIPPED)
 
 bench: $(TRAIN_READY)  ## Measure: requests, memory, the starter model
 	$(BIN)/python bench/path.py
