@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hone_chassis import Outcome, ProgressPublisher, Transient
 from hone_chassis.cancellations import Cancellations, JobWasCancelled
 from hone_chassis.errors import HandlingError, Permanent
+from hone_chassis.logs import get_logger
 from hone_contracts.artifacts import Artifact, ArtifactType
 from hone_contracts.errors import ErrorBody
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
@@ -15,6 +16,8 @@ from hone_generator.generation import Conversation, generate
 from hone_generator.mermaid import MermaidError
 from hone_generator.providers.base import Provider
 from hone_generator.providers.errors import ProviderError
+
+log = get_logger(__name__)
 
 ResolveRoute = Callable[[ArtifactType, str | None, int], Awaitable[Route]]
 ResolveProvider = Callable[[str], Provider]
@@ -48,7 +51,8 @@ class GenerationHandler:
         except HandlingError as error:
             if error.transient:
                 raise
-            return Outcome([GenerationFailed.caused_by(command, error=error.body())])
+            return _refused(command, error.body())
+        log.info("generated", model=artifact.model, score=artifact.score, ms=artifact.timings_ms["total"])
         return Outcome([ArtifactGenerated.caused_by(command, artifact=artifact)])
 
     async def _generate(self, command: GenerateArtifact, progress: ProgressPublisher) -> Artifact:
@@ -75,5 +79,9 @@ class UnknownKind(Exception):
 
 
 def _failed(command: GenerateArtifact, code: str, title: str, error: Exception) -> Outcome:
-    body = ErrorBody(code=code, title=title, detail=str(error), status=502)
-    return Outcome([GenerationFailed.caused_by(command, error=body)])
+    return _refused(command, ErrorBody(code=code, title=title, detail=str(error), status=502))
+
+
+def _refused(command: GenerateArtifact, reason: ErrorBody) -> Outcome:
+    log.warning("not generated", code=reason.code, reason=reason.detail)
+    return Outcome([GenerationFailed.caused_by(command, error=reason)])

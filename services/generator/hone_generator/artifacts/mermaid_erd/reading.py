@@ -5,11 +5,11 @@ No I/O of its own: `ask` is the engine's call to whatever model the route names.
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Literal
 
 from hone_contracts import erd_facts
 from hone_contracts.artifacts import Evidence
 from hone_contracts.erd_facts import Facts, FactsError, normalise
+from hone_contracts.registry import Reading as Mode
 from hone_generator.artifacts.kind import Ask
 from hone_generator.artifacts.mermaid_erd import grounding, prompts, schema
 from hone_generator.artifacts.mermaid_erd.ir import Diagram, evidence_of
@@ -17,10 +17,6 @@ from hone_generator.artifacts.mermaid_erd.merge import Answer, merge
 from hone_generator.artifacts.mermaid_erd.passages import Passage, split_passages
 from hone_generator.artifacts.mermaid_erd.subjects import SubjectTracker
 from hone_generator.providers.base import JsonSchema
-
-# How a text is read, as the route says: at once; by passages in the starter's own form under a grammar; by
-# passages with instructions under a JSON schema, for general models and providers that take no grammar.
-Mode = Literal["whole", "passages", "passages_schema"]
 
 
 @dataclass(frozen=True, slots=True)
