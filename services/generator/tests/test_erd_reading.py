@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from hone_contracts.erd_facts import FactsError
+from hone_contracts.registry import Reading as Mode
 from hone_generator.artifacts.mermaid_erd import prompts
 from hone_generator.artifacts.mermaid_erd.passages import split_passages
-from hone_generator.artifacts.mermaid_erd.reading import Mode, Progress, Reading, read
+from hone_generator.artifacts.mermaid_erd.reading import Progress, Reading, read
 from hone_generator.artifacts.mermaid_erd.schema import (
     facts_of_whole_answer,
     find_quote,
