@@ -15,7 +15,7 @@ from hone_trainer.starter.recipe import Recipe
 from hone_trainer.starter.tokenizer import Vocabulary
 from hone_trainer.starter.training import Run
 
-DEFAULT_STEPS = 1800  # of the shipped model: some forty minutes of one core
+DEFAULT_STEPS = 2700  # of the shipped model: an hour of one core
 
 log = logging.getLogger(__name__)
 

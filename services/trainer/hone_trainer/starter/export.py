@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from hone_trainer.starter.model import Starter
@@ -54,10 +53,6 @@ def weights(model: Starter) -> dict[str, Tensor]:
             f"{at}.post_attention_layernorm.weight": block.feed_norm.weight,
         }
     return {name: tensor.detach().clone().contiguous() for name, tensor in found.items()}
-
-
-def load_vocabulary(path: Path) -> Vocabulary:
-    return Vocabulary(Tokenizer.from_file(str(path)))
 
 
 def _config(model: Starter, vocabulary: Vocabulary) -> dict[str, Any]:
