@@ -65,30 +65,10 @@ async def run(service: Service, stop: asyncio.Event, listener: socket.socket | N
 
         client = await bus.first_connection(service.broker, _CONNECT_LIMIT_S)
         stack.push_async_callback(_stop_broker, service, client)
-        jetstream = client.jetstream()
-        service.deliveries.jetstream = jetstream
-        provisioner = Provisioner(jetstream, service.consumers)
-        await provisioner.provision()
-        service.running = Running(client, jetstream, service.database)
-        _add_checks(service, provisioner)
-
+        provisioner = await _provisioned(service, client)
         for resource in service.resources:
             await stack.enter_async_context(resource(service.running))
-        relay = Relay(service.database, timedelta(days=settings.outbox_keep_days))
-        epoch = EpochSource(jetstream, [streams.COMMANDS.name, streams.EVENTS.name])
-
-        def look_again() -> None:
-            epoch.forget()
-            provisioner.look_now()
-            relay.wake()
-
-        service.on_reconnect.append(look_again)
-        tasks = [
-            asyncio.create_task(relay.run(jetstream, epoch), name="outbox relay"),
-            asyncio.create_task(provisioner.watch(look_again), name="consumer watch"),
-            asyncio.create_task(_purge_inbox(service), name="inbox purge"),
-            *(asyncio.create_task(_background(task, service.running)) for task in service.backgrounds),
-        ]
+        tasks = _background_tasks(service, provisioner)
         stack.push_async_callback(end, tasks)
         await service.broker.start()
         service.health.started = True
@@ -98,6 +78,37 @@ async def run(service: Service, stop: asyncio.Event, listener: socket.socket | N
         finally:
             service.health.stopping = True
             await _stop_subscribers(service)
+
+
+async def _provisioned(service: Service, client: Client) -> Provisioner:
+    """Streams and consumers are there; the service has what it needs to run."""
+    jetstream = client.jetstream()
+    provisioner = Provisioner(jetstream, service.consumers)
+    await provisioner.provision()
+    service.deliveries.jetstream = jetstream
+    service.running = Running(client, jetstream, service.database)
+    _add_checks(service, provisioner)
+    return provisioner
+
+
+def _background_tasks(service: Service, provisioner: Provisioner) -> list[asyncio.Task[None]]:
+    """The chassis's own, and the service's. After a reconnect they look again at what the broker has."""
+    jetstream = service.running.jetstream
+    relay = Relay(service.database, timedelta(days=service.settings.outbox_keep_days))
+    epoch = EpochSource(jetstream, [streams.COMMANDS.name, streams.EVENTS.name])
+
+    def look_again() -> None:
+        epoch.forget()
+        provisioner.look_now()
+        relay.wake()
+
+    service.on_reconnect.append(look_again)
+    return [
+        asyncio.create_task(relay.run(jetstream, epoch), name="outbox relay"),
+        asyncio.create_task(provisioner.watch(look_again), name="consumer watch"),
+        asyncio.create_task(_purge_inbox(service), name="inbox purge"),
+        *(asyncio.create_task(_background(task, service.running)) for task in service.backgrounds),
+    ]
 
 
 def _add_checks(service: Service, provisioner: Provisioner) -> None:
