@@ -5,9 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import nats
 import psutil
 import pytest
 from machine import Machine
+from running import until
+
+from hone_contracts.generation import ArtifactGenerated, GenerateArtifact
 
 SENTENCES = [
     f"Each {kind} number {number} has a name, a colour and a weight, and belongs to one owner."
@@ -115,3 +119,34 @@ def test_a_cancelled_job_stays_cancelled(machine: Callable[..., Machine]) -> Non
         other = submit(client, "A member has a name.")
         assert wait_for(lambda: ended(client, other))["state"] == "succeeded"
         assert client.get(f"/api/jobs/{job}").json()["state"] == "cancelled"
+
+
+async def test_messages_that_come_again_after_the_commit_have_one_effect(
+    machine: Callable[..., Machine],
+) -> None:
+    """The command and its result are sent once more, past the broker's deduplication, through all services."""
+    hone = machine(**FAST)
+    hone.up()
+    client = await nats.connect(hone.state["nats"]["url"])
+    jetstream = client.jetstream()
+    commands = await client.subscribe(GenerateArtifact.subject)
+    events = await client.subscribe(ArtifactGenerated.subject)
+    await client.flush()
+    with hone.client() as http:
+        job = submit(http, "A member has a name.")
+        first = wait_for(lambda: ended(http, job))
+        command, event = await commands.next_msg(10), await events.next_msg(10)
+        await jetstream.publish(command.subject, command.data)
+        await jetstream.publish(event.subject, event.data)
+
+        async def all_taken() -> bool:
+            queue = (await jetstream.stream_info("HONE_COMMANDS")).state.messages
+            reader = "gateway-event-artifact-generated-v1"
+            info = await jetstream.consumer_info("HONE_EVENTS", reader)
+            return queue == 0 and info.num_pending == 0 and info.num_ack_pending == 0
+
+        await until(all_taken)
+        assert ended(http, job) == first
+    generated = (await jetstream.stream_info("HONE_EVENTS", subjects_filter=ArtifactGenerated.subject)).state
+    assert generated.subjects == {ArtifactGenerated.subject: 2}, "the first, and ours: no third was generated"
+    await client.close()

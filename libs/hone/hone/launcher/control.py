@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 
 from hone.launcher.datafolder import DataFolder
 from hone.launcher.errors import DidNotStop, LauncherError
@@ -27,11 +28,10 @@ def down(data: DataFolder, patience_s: float = _GONE_WITHIN_S) -> int | None:
     pid = data.holder()
     if pid is not None:  # else a guard is cleaning up after a killed one, which is waited for just so
         try:
-            os.kill(pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it ended by itself just now
+                os.kill(pid, signal.SIGTERM)
         except PermissionError as error:
             raise NotAllowed(pid) from error
-        except ProcessLookupError:
-            pass
     give_up_at = time.monotonic() + patience_s
     while data.is_held():
         if time.monotonic() > give_up_at:
