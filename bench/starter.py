@@ -18,7 +18,7 @@ from starter_scores import Elements, Scores, elements_of, merged, relation_eleme
 
 from hone_contracts.erd_facts import Cardinality, Facts, dumps
 from hone_generator.artifacts.mermaid_erd import reading
-from hone_generator.artifacts.mermaid_erd.naming import identity
+from hone_generator.text.naming import identity
 from hone_trainer.starter import corpus
 from hone_trainer.starter.passages import Sample
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hone_contracts.erd_facts import Attributes, Entities, Facts, Keys
 from hone_generator.artifacts.mermaid_erd.ir import Diagram
 from hone_generator.artifacts.mermaid_erd.merge import Answer, merge
-from hone_generator.artifacts.mermaid_erd.naming import identity
+from hone_generator.text.naming import identity
 
 Element = tuple[str, ...]
 

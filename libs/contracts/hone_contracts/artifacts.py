@@ -1,7 +1,7 @@
 """Artifacts: the types there are, and what is said of one that was generated."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -39,17 +39,34 @@ class Evidence(BaseModel):
     text: str
 
 
+AttemptKind = Literal["first", "repair", "again"]
+"""A fresh question; the validators' messages on the model's own last answer; the same question once more."""
+
+AttemptOutcome = Literal["answered", "failed", "skipped"]
+
+
 class Attempt(BaseModel):
-    """One try of one model, kept whether or not its answer was the one returned."""
+    """One try of one model, kept whether or not its answer was the one returned.
+
+    ``answered`` has a score and the validators' results; ``failed`` and ``skipped`` (its circuit is open, it does not
+    fit the card, the cloud may not be used) have an ``error`` for a person and an ``error_code`` for a program.
+    """
 
     model_config = ConfigDict(frozen=True)
 
+    number: int = Field(default=1, ge=1, description="counted over all models of the request")
     model: str
+    kind: AttemptKind = "first"
+    outcome: AttemptOutcome = "answered"
     prompt_version: str
     score: int | None = Field(default=None, ge=0, le=100)
+    validators: tuple[ValidatorResult, ...] = ()
     error: str | None = None
+    error_code: str | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cost_usd: float | None = Field(default=None, description="None where the model's price is not known")
+    first_token_ms: float | None = None
     latency_ms: float = 0.0
 
 

@@ -11,7 +11,7 @@ from hone_generator.artifacts.mermaid_erd.ir import Diagram
 from hone_generator.artifacts.mermaid_erd.keys import with_keys
 from hone_generator.artifacts.mermaid_erd.labels import label_between
 from hone_generator.artifacts.mermaid_erd.merge import Answer, merge
-from hone_generator.artifacts.mermaid_erd.naming import attribute_name, entity_name, identity, singular
+from hone_generator.text.naming import attribute_name, entity_name, identity, singular
 from hone_generator.validators.structure import check_structure
 
 

@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hone_contracts.erd_facts import Attributes, Entities, Facts, Relation
-from hone_generator.artifacts.mermaid_erd.passages import (
+from hone_generator.artifacts.mermaid_erd.subjects import SubjectTracker
+from hone_generator.text.passages import (
     MAX_PASSAGE_CHARS,
     MAX_PASSAGE_WORDS,
     heading_subject,
     split_passages,
 )
-from hone_generator.artifacts.mermaid_erd.subjects import SubjectTracker
 
 CLINIC = """\
 # 1. Vet Clinic

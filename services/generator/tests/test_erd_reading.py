@@ -6,7 +6,6 @@ import pytest
 from hone_contracts.erd_facts import FactsError
 from hone_contracts.registry import Reading as Mode
 from hone_generator.artifacts.mermaid_erd import prompts
-from hone_generator.artifacts.mermaid_erd.passages import split_passages
 from hone_generator.artifacts.mermaid_erd.reading import Progress, Reading, read
 from hone_generator.artifacts.mermaid_erd.schema import (
     facts_of_whole_answer,
@@ -15,6 +14,7 @@ from hone_generator.artifacts.mermaid_erd.schema import (
     whole_schema,
 )
 from hone_generator.providers.base import ChatMessage, Gbnf, JsonSchema, Role
+from hone_generator.text.passages import split_passages
 
 TEXT = "# Library\nMembers borrow many Books.\n\nThey have:\n- an e-mail\n- a phone.\n\nNothing of it at all."
 Constraint = Gbnf | JsonSchema | None

@@ -39,7 +39,8 @@ class GenerationRequest:
     """One question to a model. With ``temperature`` 0 the most likely token is always taken.
 
     ``timeout_s`` is the time that the model has for its whole answer, from when it begins: waiting for the
-    requests before this one, and loading the model, do not count.
+    requests before this one, and loading the model, do not count where the provider can tell. The same holds for
+    ``first_token_s``; ``connect_s`` is for reaching the provider. Providers keep all three.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -48,12 +49,15 @@ class GenerationRequest:
     seed: int = 0
     constraint: Gbnf | JsonSchema | None = None
     stop: tuple[str, ...] = ()
+    connect_s: float = 5.0
+    first_token_s: float = 60.0
     timeout_s: float = 120.0
 
 
 class FinishReason(StrEnum):
     STOP = "stop"  # the model, or the constraint, came to an end
     LENGTH = "length"  # max_tokens, or the end of the context
+    REFUSED = "refused"  # the provider's own filter ended it
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ class ModelInfo:
     ref: ModelRef
     loaded: bool
     size_bytes: int | None = None
+    context_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +108,23 @@ class Health:
 
 
 class Provider(Protocol):
-    """All errors are of the kind ProviderError."""
+    """All errors are of the kind ProviderError. ``local`` providers send nothing off the team's machines."""
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def local(self) -> bool: ...
 
     @property
     def capabilities(self) -> Capabilities: ...
 
     def generate(self, model: ModelRef, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         """Stream the answer. Closing the iterator (``contextlib.aclosing``) stops the model."""
+        ...
+
+    async def embed(self, model: ModelRef, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        """One vector a text, in their order. Raises RequestRefused where ``capabilities.embeddings`` is false."""
         ...
 
     async def models(self) -> Sequence[ModelInfo]: ...

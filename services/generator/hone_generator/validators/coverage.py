@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from hone_contracts.artifacts import ValidatorResult
 from hone_contracts.erd_facts import STOP_WORDS, is_word, normalise
 from hone_generator.artifacts.mermaid_erd.ir import Diagram
-from hone_generator.artifacts.mermaid_erd.naming import singular, words_of
-from hone_generator.artifacts.mermaid_erd.passages import split_passages
+from hone_generator.text.naming import singular, words_of
+from hone_generator.text.passages import split_passages
 from hone_generator.validators.base import result
 
 NAME = "coverage"

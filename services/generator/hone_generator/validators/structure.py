@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from hone_contracts.artifacts import ValidatorResult
 from hone_contracts.erd_facts import ATTRIBUTE_TYPES
-from hone_generator.artifacts.mermaid_erd import naming
 from hone_generator.artifacts.mermaid_erd.ir import Diagram, Entity
 from hone_generator.artifacts.mermaid_erd.parse import ParsedDiagram, parse
+from hone_generator.text import naming
 from hone_generator.validators.base import result
 
 NAME = "structure"

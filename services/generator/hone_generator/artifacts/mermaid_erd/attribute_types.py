@@ -5,7 +5,7 @@ Hone from what data models usually call things.
 """
 
 from hone_contracts.erd_facts import AttributeType
-from hone_generator.artifacts.mermaid_erd.naming import singular, words_of
+from hone_generator.text.naming import singular, words_of
 
 _WORDS: dict[AttributeType, str] = {
     "string": """name title email mail phone telephone mobile fax address street city town country state region

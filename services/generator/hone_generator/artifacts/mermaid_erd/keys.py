@@ -5,8 +5,8 @@ surrogate `id`. The many side of a relationship gets a foreign key to the one si
 1:1 (there it is unique); an N:M gets none, since its keys live in a table of its own.
 """
 
-from hone_generator.artifacts.mermaid_erd import naming
 from hone_generator.artifacts.mermaid_erd.ir import Attribute, Diagram, Entity, Key, Relationship
+from hone_generator.text import naming
 
 SURROGATE = Attribute(name="id", type="int", keys=("PK",), derived=True)
 

@@ -29,11 +29,11 @@ from hone_contracts.erd_facts import (
     Keys,
     Relation,
 )
-from hone_generator.artifacts.mermaid_erd import naming
 from hone_generator.artifacts.mermaid_erd.attribute_types import settled_type
 from hone_generator.artifacts.mermaid_erd.ir import Attribute, Diagram, Entity, Key, Relationship
 from hone_generator.artifacts.mermaid_erd.keys import with_keys
 from hone_generator.artifacts.mermaid_erd.labels import label_between
+from hone_generator.text import naming
 
 _SYSTEMS = frozenset(
     """

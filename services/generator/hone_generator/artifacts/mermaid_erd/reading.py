@@ -14,9 +14,9 @@ from hone_generator.artifacts.kind import Ask
 from hone_generator.artifacts.mermaid_erd import grounding, prompts, schema
 from hone_generator.artifacts.mermaid_erd.ir import Diagram, evidence_of
 from hone_generator.artifacts.mermaid_erd.merge import Answer, merge
-from hone_generator.artifacts.mermaid_erd.passages import Passage, split_passages
 from hone_generator.artifacts.mermaid_erd.subjects import SubjectTracker
 from hone_generator.providers.base import JsonSchema
+from hone_generator.text.passages import Passage, split_passages
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ from hone_contracts.erd_facts import (
     normalise,
 )
 from hone_generator.artifacts.mermaid_erd.merge import Answer
-from hone_generator.artifacts.mermaid_erd.naming import words_of
-from hone_generator.artifacts.mermaid_erd.passages import Passage
+from hone_generator.text.naming import words_of
+from hone_generator.text.passages import Passage
 
 _MAX_KEPT_WORDS = 4
 

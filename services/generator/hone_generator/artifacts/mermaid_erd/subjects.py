@@ -6,7 +6,7 @@ after the list goes on where the lead-in was. The starter model was taught with 
 """
 
 from hone_contracts.erd_facts import Attributes, Entities, Fact, Facts, Keys, Relation
-from hone_generator.artifacts.mermaid_erd.passages import Passage
+from hone_generator.text.passages import Passage
 
 
 class SubjectTracker:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hone_contracts.erd_facts import is_name, normalise
-from hone_generator.artifacts.mermaid_erd.markdown import Block, blocks
+from hone_generator.text.markdown import Block, blocks
 
 MAX_PASSAGE_WORDS = 60  # the starter's context is a few hundred tokens; the longest legible sentences fit
 MAX_PASSAGE_CHARS = 600

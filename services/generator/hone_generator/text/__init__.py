@@ -1,0 +1,1 @@
+"""Reading requirements and names: what all artifact types share."""

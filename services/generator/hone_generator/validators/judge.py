@@ -1,0 +1,34 @@
+"""The eight validators over one artifact, beside each other: the grammar's process and the card's host do their part
+while this one does the rest."""
+
+import asyncio
+
+from hone_contracts.artifacts import ValidatorResult
+from hone_generator.artifacts.kind import ArtifactKind, Subject, Tools
+from hone_generator.validators.consistency import check_consistency
+from hone_generator.validators.coverage import check_coverage
+from hone_generator.validators.grounding import check_grounding
+from hone_generator.validators.purity import check_purity
+
+
+async def judge(kind: ArtifactKind, subject: Subject, tools: Tools) -> list[ValidatorResult]:
+    """All verdicts, syntax first. Coverage and grounding need requirements, consistency needs a context; without,
+    they are left out."""
+    grammar = asyncio.create_task(kind.syntax(subject, tools))
+    try:
+        parsed = kind.read(subject)
+        outline = parsed.outline()
+        results = [
+            parsed.structure(),
+            parsed.references(),
+            check_purity(subject.content, kind.type),
+            parsed.style(),
+        ]
+        if subject.requirements is not None:
+            results.append(check_coverage(outline, subject.requirements))
+            results.append(check_grounding(outline, subject.requirements, subject.context))
+        if subject.context is not None:
+            results.append(check_consistency(outline, subject.context))
+        return [await grammar, *results]
+    finally:
+        grammar.cancel()
