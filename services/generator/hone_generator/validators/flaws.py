@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hone_contracts.artifacts import ValidatorResult
 from hone_generator.validators.base import result
 
-# A wrong reference misleads every reader; something missing is mended in a minute; something odd is a matter of taste.
+# A wrong reference misleads every reader; what is missing is mended in a minute; what is odd is a matter of taste.
 WRONG, MISSING, ODD = 3.0, 1.0, 0.5
 
 
