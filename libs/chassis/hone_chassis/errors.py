@@ -1,5 +1,8 @@
 """How a handler says what kind of failure it met."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from hone_contracts.errors import ErrorBody
 
 
@@ -8,9 +11,12 @@ class HandlingError(Exception):
 
     transient: bool
 
-    def __init__(self, code: str, title: str, detail: str, status: int = 500) -> None:
+    def __init__(
+        self, code: str, title: str, detail: str, status: int = 500, fields: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(f"{title}: {detail}")
         self.code, self.title, self.detail, self.status = code, title, detail, status
+        self.fields = dict(fields or {})
 
     def body(self) -> ErrorBody:
         return ErrorBody(
@@ -19,6 +25,7 @@ class HandlingError(Exception):
             detail=self.detail,
             status=self.status,
             transient=self.transient,
+            fields=self.fields,
         )
 
 

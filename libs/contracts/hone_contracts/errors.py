@@ -8,7 +8,8 @@ from hone_contracts.messages import DEFAULT_TENANT, Tenant
 
 
 class ErrorBody(BaseModel):
-    """Why something could not be done. ``code`` is stable for programs, ``detail`` tells a person what to do."""
+    """Why something could not be done. ``code`` is stable for programs, ``detail`` tells a person what to do;
+    ``fields`` are what more a program may want to know: the faults of a file, one by one."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -17,6 +18,7 @@ class ErrorBody(BaseModel):
     detail: str
     status: int = 500
     transient: bool = False
+    fields: dict[str, Any] = {}
 
 
 class Request(BaseModel):

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 
 MAX_REFERENCE_CHARS = 500
 
+PROVIDERS = ("anthropic", "gemini", "llamacpp", "ollama", "openai")
+"""The first words of model references that Hone knows."""
+
+_HOSTED = frozenset({"anthropic", "gemini", "openai"})
+
 _PROVIDER = re.compile(r"[a-z][a-z0-9_-]*")
 # A model's own name is the provider's business: ``hf.co/org/repo:Q4_K_M``, ``ft:gpt-4.1:org::id``.
 _NAME = re.compile(r"[^\s:\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*")
@@ -75,6 +80,11 @@ class ModelRef:
         if match is None:
             raise InvalidModelRef(reference, "the address or the model after it is missing")
         return cls(provider, match["name"], match["base_url"])
+
+    @property
+    def is_cloud(self) -> bool:
+        """Whether what is sent to it leaves the team's machines. A server whose address was given is the team's."""
+        return self.provider in _HOSTED and self.base_url is None
 
     @property
     def tag(self) -> str | None:

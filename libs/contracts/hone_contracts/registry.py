@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hone_contracts import subjects
 from hone_contracts.artifacts import ArtifactType
@@ -26,7 +26,7 @@ DEFAULT_CLOUD_MODELS = ("gemini:gemini-2.5-flash", "openai:gpt-4.1", "anthropic:
 class TimeLimits(BaseModel):
     """What one call of one model may take. Waiting in Hone's own queue and loading a model do not count."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     connect_s: float = Field(default=5.0, gt=0, le=600)
     first_token_s: float = Field(default=60.0, gt=0, le=3600)
@@ -36,7 +36,7 @@ class TimeLimits(BaseModel):
 class Budget(BaseModel):
     """What a whole request may take and cost, over all attempts of all models; None is no limit."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     deadline_s: float = Field(default=600.0, gt=0, le=7200)
     max_tokens: int | None = Field(default=None, gt=0, description="prompt and answer tokens together")
@@ -74,6 +74,14 @@ class Route(RouteModel):
     cloud: bool = Field(default=False, description="whether the text may be sent to cloud models")
     cloud_models: tuple[str, ...] = DEFAULT_CLOUD_MODELS
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_limit_of_old(cls, route: Any) -> Any:
+        """Before there were three limits, a route had ``timeout_s``; the routing table may still hold such ones."""
+        if isinstance(route, dict) and "timeout_s" in route and "limits" not in route:
+            return route | {"limits": {"total_s": route["timeout_s"]}}
+        return route
+
     @property
     def local_models(self) -> tuple[RouteModel, ...]:
         """The route's own model and its fallbacks."""
@@ -104,9 +112,12 @@ class Model(BaseModel):
 
 
 class RouteChanged(Event):
+    """``route`` as it is from now on; as it last was, when it was removed."""
+
     subject = subjects.event("route", "changed")
 
     route: Route
+    removed: bool = False
 
 
 class ListModels(Request):
@@ -127,4 +138,57 @@ class ListRoutes(Request):
 
 
 class Routes(BaseModel):
+    """The routing table by artifact type and ``default``. ``set_by`` tells for each whether it is Hone's own
+    (``default``) or a routes file's (``user``)."""
+
+    model_config = ConfigDict(frozen=True)
+
     routes: dict[str, Route]
+    set_by: dict[str, str] = {}
+
+
+MAX_ROUTES_CHARS = 64 * 1024
+"""A file with every key of every type has about 10,000."""
+
+
+class ApplyRoutes(Request):
+    """Make the table what this routes file says (docs/routes.md), all of it or nothing.
+
+    A file with faults is refused with the code ``bad_routes``, the faults in the error's fields.
+    """
+
+    subject: ClassVar[str] = subjects.rpc("registry", "apply_routes")
+
+    text: str = Field(description="YAML, or JSON, which is YAML too")
+    actor: str = Field(default="unknown", max_length=200, description="who asks, for the audit trail")
+    dry_run: bool = Field(default=False, description="say what would change, and change nothing")
+
+
+class RouteFault(BaseModel):
+    """What is wrong with a routes file, and where: ``key`` is the path to it, as in ``mermaid_erd.limits.total``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    line: int = Field(ge=1)
+    key: str
+    reason: str
+
+
+class RouteChange(BaseModel):
+    """One route before and after; None where there was, or is, none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    artifact_type: RouteKey
+    before: Route | None
+    after: Route | None
+
+
+class RoutesApplied(BaseModel):
+    """What a routes file changed, or would change, and the whole table after it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    dry_run: bool
+    changes: tuple[RouteChange, ...]
+    table: Routes

@@ -20,9 +20,19 @@ from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, Gener
 from hone_contracts.hub import ConversionFailed, ConvertModel, ModelConverted
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import JobProgressed, Message
-from hone_contracts.registry import Route, RouteChanged
+from hone_contracts.registry import (
+    Budget,
+    Route,
+    RouteChange,
+    RouteChanged,
+    RouteModel,
+    Routes,
+    RoutesApplied,
+    TimeLimits,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
+FIRST = GOLDEN / "first"  # as the first version wrote what has grown since
 
 ENVELOPE: dict[str, Any] = {
     "message_id": UUID("01930000-0000-7000-8000-000000000001"),
@@ -50,10 +60,24 @@ ARTIFACT = Artifact(
     advice="A larger model will do better.",
 )
 ROUTE = Route(artifact_type=ArtifactType.MERMAID_ERD, model="llamacpp:hone-starter", reading="passages")
+WHOLE_ROUTE = Route(
+    artifact_type="default",
+    model="ollama:qwen2.5-coder:7b",
+    fallbacks=(RouteModel(model="llamacpp:mine", reading="passages", model_uri="file:///m.gguf", version=2),),
+    limits=TimeLimits(connect_s=1, first_token_s=2.5, total_s=3),
+    budget=Budget(deadline_s=60, max_tokens=1000, max_cost_usd=0.5),
+    cloud=True,
+    cloud_models=("gemini:gemini-2.5-flash",),
+)
 
 EXAMPLES: tuple[BaseModel, ...] = (
     GenerateArtifact(
-        **ENVELOPE, artifact_type=ArtifactType.MERMAID_ERD, requirements="A member has loans.\n"
+        **ENVELOPE,
+        artifact_type=ArtifactType.SQL_DDL,
+        requirements="A member has loans.\n",
+        context_text="We say patron.",
+        options={"dialect": "sqlite"},
+        budget=Budget(deadline_s=30, max_cost_usd=0.01),
     ),
     ArtifactGenerated(**ENVELOPE, artifact=ARTIFACT),
     GenerationFailed(**ENVELOPE, error=ERROR, attempts=(ATTEMPT,)),
@@ -67,6 +91,11 @@ EXAMPLES: tuple[BaseModel, ...] = (
     JobProgressed(**ENVELOPE, sequence=1_000_001, stage="reading", message="passage 1 of 2", done=1, total=2),
     Reply(error=ERROR),
     ROUTE,
+    RoutesApplied(
+        dry_run=True,
+        changes=(RouteChange(artifact_type=ArtifactType.MERMAID_ERD, before=ROUTE, after=None),),
+        table=Routes(routes={"default": WHOLE_ROUTE}, set_by={"default": "user"}),
+    ),
 )
 
 
@@ -79,6 +108,21 @@ def test_the_wire_format_is_what_the_golden_file_says(example: BaseModel) -> Non
     golden = json.dumps(json.loads(file.read_text()), separators=(",", ":"), ensure_ascii=False)
     assert wire == golden, "byte for byte, in the order of the fields"
     assert type(example).model_validate_json(golden) == example
+
+
+@pytest.mark.parametrize("file", sorted(FIRST.glob("*.json")), ids=lambda file: file.stem)
+def test_what_the_first_version_wrote_is_still_read(file: Path) -> None:
+    model = {type(example).__name__: type(example) for example in EXAMPLES}[file.stem]
+    first = json.loads(file.read_text())
+    now = json.loads(model.model_validate(first).model_dump_json())
+    assert _without(now, first) == first
+
+
+def test_a_route_of_the_first_version_keeps_its_one_time_limit() -> None:
+    first = json.loads((FIRST / "Route.json").read_text()) | {"timeout_s": 7.5}
+    assert Route.model_validate(first).limits == TimeLimits(total_s=7.5)
+    mixed = first | {"limits": {"total_s": 3}}
+    assert Route.model_validate(mixed).limits == TimeLimits(total_s=3)
 
 
 def test_every_message_has_a_golden_file() -> None:
@@ -104,6 +148,17 @@ def test_every_message_is_carried_by_exactly_one_stream(message: type[Message]) 
 
 def test_no_two_messages_share_a_subject() -> None:
     assert len(catalog.BY_SUBJECT) == len(catalog.COMMANDS) + len(catalog.EVENTS)
+
+
+def _without(now: Any, first: Any) -> Any:
+    """``now`` without the fields that ``first`` did not have; but for the time limit, which has its own test."""
+    if isinstance(now, dict) and isinstance(first, dict):
+        first.pop("timeout_s", None)
+        return {key: _without(now.get(key), value) for key, value in first.items()}
+    if isinstance(now, list) and isinstance(first, list):
+        assert len(now) == len(first)
+        return [_without(each, then) for each, then in zip(now, first, strict=True)]
+    return now
 
 
 def _matches(pattern: str, subject: str) -> bool:
