@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from hone_contracts import catalog, streams
 from hone_contracts.artifacts import Artifact, ArtifactType, Attempt, Evidence, ValidatorResult
+from hone_contracts.card import CardLease, CardMemory, CardReleased, ReleaseCard, RenewCard, RequestCard
 from hone_contracts.errors import ErrorBody, Reply
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
 from hone_contracts.hub import ConversionFailed, ConvertModel, ModelConverted
@@ -90,6 +91,16 @@ EXAMPLES: tuple[BaseModel, ...] = (
     RouteChanged(**ENVELOPE, route=ROUTE),
     JobProgressed(**ENVELOPE, sequence=1_000_001, stage="reading", message="passage 1 of 2", done=1, total=2),
     Reply(error=ERROR),
+    RequestCard(tenant="acme", run="job_01j00000000000000000000000", lease_s=30, policy="train_first"),
+    RenewCard(tenant="acme", run="job_01j00000000000000000000000", token=1_795_000_000_000),
+    ReleaseCard(tenant="acme", run="job_01j00000000000000000000000", token=1_795_000_000_000),
+    CardLease(
+        granted=True,
+        token=1_795_000_000_000,
+        expires_at=ENVELOPE["occurred_at"],
+        cards=(CardMemory(uuid="GPU-1", name="A card", total_bytes=8 << 30, used_bytes=1 << 20),),
+    ),
+    CardReleased(was_held=True),
     ROUTE,
     RoutesApplied(
         dry_run=True,
