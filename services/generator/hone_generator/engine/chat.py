@@ -1,0 +1,148 @@
+"""A conversation through the same order of models as artifacts, without validation: the first that speaks answers.
+
+Until the first word, trouble of a model is the engine's: it waits, asks again, or goes on to the next model. After
+it, the listener has read part of an answer that no other model can continue, and is told that it broke off.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from hone_contracts.artifacts import AttemptKind
+from hone_contracts.registry import Budget, Route
+from hone_generator.engine import backoff
+from hone_generator.engine.budget import Now, Price, Purse, tighter, unknown_price
+from hone_generator.engine.call import Line, Meter, call
+from hone_generator.engine.circuits import CircuitOpen, Circuits
+from hone_generator.engine.errors import DeadlinePassed, NoAnswer, OverBudget
+from hone_generator.engine.plan import Barred, Candidate, order
+from hone_generator.engine.record import Record
+from hone_generator.providers.base import ChatMessage, Chunk, GenerationRequest, JsonSchema, Provider
+from hone_generator.providers.errors import ProviderError
+
+_PROMPT_VERSION = "chat/1"
+_ANSWER_TOKENS = 4096  # for who does not say
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is said so far, and how the answer shall be. None leaves it to the route."""
+
+    messages: tuple[ChatMessage, ...]
+    max_tokens: int | None = None
+    temperature: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    constraint: JsonSchema | None = None
+
+    @property
+    def chars(self) -> int:
+        return sum(len(message.content) for message in self.messages)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A piece of the answer, and who says it. The last one has a ``finish_reason`` and, where known, ``usage``."""
+
+    model: str
+    chunk: Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """Shares ``circuits`` with the engine, so that what one learns of a model the other knows."""
+
+    providers: Mapping[str, Provider]
+    circuits: Circuits
+    price: Price = unknown_price
+    now: Now = time.monotonic
+    jitter: Callable[[], float] = random.random
+
+    async def stream(
+        self, route: Route, question: Question, budget: Budget | None = None
+    ) -> AsyncGenerator[Said, None]:
+        """Close it (``contextlib.aclosing``) to stop the model.
+
+        Raises NoAnswer before the first piece: no model gave one. Raises ProviderError after it: it broke off.
+        """
+        purse, record = Purse(tighter(route.budget, budget), self.now), Record(_PROMPT_VERSION)
+        line = Line(purse, self.circuits, self.price, self.now)
+        steps = order(route, self.providers)
+        for place, step in enumerate(steps):
+            if isinstance(step, Barred):
+                record.skipped(step.model, step.code, step.reason)
+                continue
+            async with aclosing(
+                self._ask(route, question, step, line, record, others=place + 1 < len(steps))
+            ) as said:
+                async for each in said:
+                    yield each
+            if record.attempts and record.attempts[-1].outcome == "answered":
+                return
+        raise NoAnswer(record.attempts)
+
+    async def _ask(
+        self, route: Route, question: Question, candidate: Candidate, line: Line, record: Record, *, others: bool
+    ) -> AsyncGenerator[Said, None]:  # fmt: skip
+        """Nothing when the model gave no answer; the record says why."""
+        for failures in range(1, route.attempts_per_model + 1):
+            meter, started, begun = Meter(), self.now(), False
+            kind: AttemptKind = "first" if failures == 1 else "again"
+            try:
+                request = _request(route, question, candidate, line)
+                async with aclosing(_in_time(line, candidate, request, meter)) as chunks:
+                    async for chunk in chunks:
+                        begun = begun or bool(chunk.text)
+                        yield Said(candidate.model, chunk)
+            except (CircuitOpen, OverBudget) as refusal:
+                record.refused(candidate.model, refusal)
+                return
+            except ProviderError as error:
+                record.failed(candidate.model, kind, meter, self.now() - started, error)
+                if begun:
+                    raise
+                wait_s = backoff.wait_s(
+                    error, failures, left_s=line.purse.left_s, others=others, jitter=self.jitter
+                )
+                if wait_s is None:
+                    return
+                await asyncio.sleep(wait_s)
+            else:
+                record.answered(candidate.model, kind, meter, self.now() - started, None)
+                return
+
+
+def _request(route: Route, question: Question, candidate: Candidate, line: Line) -> GenerationRequest:
+    """Raises OverBudget."""
+    limits = line.limited(route.limits)
+    return GenerationRequest(
+        messages=question.messages,
+        max_tokens=line.room(candidate, question.chars, question.max_tokens or _ANSWER_TOKENS),
+        temperature=route.temperature if question.temperature is None else question.temperature,
+        seed=question.seed or 0,
+        constraint=question.constraint if candidate.provider.capabilities.json_schema else None,
+        stop=question.stop,
+        connect_s=limits.connect_s,
+        first_token_s=limits.first_token_s,
+        timeout_s=limits.total_s,
+    )
+
+
+async def _in_time(
+    line: Line, candidate: Candidate, request: GenerationRequest, meter: Meter
+) -> AsyncGenerator[Chunk, None]:
+    """The call's chunks that say something, until the request's deadline. Raises DeadlinePassed then."""
+    async with aclosing(call(line, candidate, request, meter)) as chunks:
+        while True:
+            try:
+                async with asyncio.timeout(line.purse.left_s):
+                    chunk = await anext(chunks)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                raise DeadlinePassed(candidate.model, line.purse.budget.deadline_s) from None
+            if chunk.text or chunk.finish_reason is not None or chunk.usage is not None:
+                yield chunk

@@ -1,0 +1,63 @@
+"""What was tried: every attempt in its order, whether it gave an answer or not."""
+
+from dataclasses import dataclass, field
+
+from hone_contracts.artifacts import Attempt, AttemptKind, ValidatorResult
+from hone_generator.engine import metrics
+from hone_generator.engine.call import Meter
+from hone_generator.engine.circuits import CircuitOpen
+from hone_generator.engine.errors import OverBudget
+from hone_generator.mermaid import MermaidError
+from hone_generator.providers.errors import ProviderError
+
+Failure = ProviderError | MermaidError
+Refusal = CircuitOpen | OverBudget
+
+_MOST_CHARS = 500  # of an error: what servers say can be long
+
+
+@dataclass(slots=True)
+class Record:
+    """Attempts of one request. ``prompt_version`` is what the models are told by."""
+
+    prompt_version: str
+    attempts: list[Attempt] = field(default_factory=list)
+
+    def answered(
+        self, model: str, kind: AttemptKind, meter: Meter, took_s: float, score: int | None, *,
+        validators: tuple[ValidatorResult, ...] = (),
+    ) -> Attempt:  # fmt: skip
+        return self._add(model, kind, meter, took_s, outcome="answered", score=score, validators=validators)
+
+    def failed(self, model: str, kind: AttemptKind, meter: Meter, took_s: float, error: Failure) -> Attempt:
+        code = error.code if isinstance(error, ProviderError) else "not_validated"
+        return self._add(
+            model, kind, meter, took_s, outcome="failed", error=str(error)[:_MOST_CHARS], error_code=code
+        )
+
+    def skipped(self, model: str, code: str, reason: str) -> Attempt:
+        return self._add(
+            model, "first", Meter(), 0.0, outcome="skipped", error=reason[:_MOST_CHARS], error_code=code
+        )
+
+    def refused(self, model: str, refusal: Refusal) -> Attempt:
+        return self.skipped(model, refusal.code, str(refusal))
+
+    def _add(self, model: str, kind: AttemptKind, meter: Meter, took_s: float, **more: object) -> Attempt:
+        attempt = Attempt.model_validate(
+            {
+                "number": len(self.attempts) + 1,
+                "model": model,
+                "kind": kind,
+                "prompt_version": self.prompt_version,
+                "prompt_tokens": meter.prompt_tokens,
+                "completion_tokens": meter.completion_tokens,
+                "cost_usd": None if meter.cost_usd is None else round(meter.cost_usd, 8),
+                "first_token_ms": None if meter.first_token_ms is None else round(meter.first_token_ms, 2),
+                "latency_ms": round(took_s * 1000, 2),
+            }
+            | more
+        )
+        self.attempts.append(attempt)
+        metrics.count(attempt)
+        return attempt
