@@ -28,6 +28,9 @@ class Engine:
         params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
         params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
         self._server = xllamacpp.Server(params)
+        # The server says that it is there before its loop runs. Let go in between (tokenizing needs no loop), the
+        # loop misses that it shall end, and the destructor waits for it for ever, with the GIL held. This needs it.
+        self._post("/completion", **_GREEDY, prompt=[0], n_predict=1)
 
     def log_probabilities(self, ids: list[int], vocabulary: int) -> NDArray[np.float64]:
         """Of the token after `ids`, [vocabulary]: logits up to a constant."""
