@@ -1,1 +1,1 @@
-"""What the Mermaid diagrams that are read from requirements at once have in common: labels, answers, drafts, graphs."""
+"""What the Mermaid diagrams that are read from requirements at once have in common: labels, answers, drafts."""

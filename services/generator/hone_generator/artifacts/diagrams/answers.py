@@ -1,8 +1,8 @@
 """What models answer in JSON, read as far as it goes.
 
-A provider holds its model to the closed schema, or does not: then one item that is wrong costs that item, with a note,
-and a word that is almost one of a few choices is taken for it. Sizes are bounded in the schema, since a small model
-that repeats itself would never end, and again when the answer is read.
+A provider holds its model to the closed schema, or does not: then one item that is wrong costs that item alone, and
+a word that is almost one of a few choices is taken for it. Sizes are bounded in the schema, since a small model that
+repeats itself would never end, and again when the answer is read.
 """
 
 from collections.abc import Mapping
@@ -26,18 +26,19 @@ _MOST_NOTES = 20  # more, and nobody reads them
 M = TypeVar("M", bound=BaseModel)
 
 
-def _string(most: int) -> Any:
-    return Annotated[
-        str,
-        AfterValidator(lambda text: text[: most * 4]),
-        WithJsonSchema({"type": "string", "maxLength": most}),
-    ]
+def _string(most: int) -> tuple[AfterValidator, WithJsonSchema]:
+    return AfterValidator(lambda text: text[: most * 4]), WithJsonSchema(
+        {"type": "string", "maxLength": most}
+    )
 
 
-Text = _string(120)
-Word = _string(60)
-_Quote = _string(240)
-_Reasoning = Annotated[_string(2_000), BeforeValidator(lambda said: said if isinstance(said, str) else "")]
+_TEXT, _WORD, _QUOTE, _REASONING = _string(120), _string(60), _string(240), _string(2_000)
+Text = Annotated[str, _TEXT[0], _TEXT[1]]
+Word = Annotated[str, _WORD[0], _WORD[1]]
+_Quote = Annotated[str, _QUOTE[0], _QUOTE[1]]
+_Reasoning = Annotated[
+    str, BeforeValidator(lambda said: said if isinstance(said, str) else ""), _REASONING[0], _REASONING[1]
+]
 
 
 @dataclass(slots=True)
@@ -48,7 +49,91 @@ class Hearing:
     notes: list[str] = field(default_factory=list)
     strange_quotes: int = 0
 
-    def closed_schema(model: type[BaseModel]) -> dict[str, Any]:
+    def note(self, text: str) -> None:
+        if len(self.notes) < _MOST_NOTES:
+            self.notes.append(text)
+
+
+def plain(text: str) -> str:
+    """Equal for texts that differ in case and spaces alone."""
+    return " ".join(text.split()).casefold()
+
+
+class Answer(BaseModel):
+    """The whole document; its lists follow. The model thinks first, since constrained JSON alone costs quality."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    reasoning: _Reasoning = Field(default="", description="a few sentences, before the lists")
+
+
+class Stated(BaseModel):
+    """One item of an answer. ``null`` is nothing said; a quote that is not in the requirements is none."""
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True, coerce_numbers_to_str=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: item for key, item in value.items() if item is not None}
+        return value
+
+
+class Quoted(Stated):
+    """An item with the words that it rests on."""
+
+    evidence: _Quote = Field(default="", description="the words of the requirements that say so, verbatim")
+
+    @field_validator("evidence", mode="after")
+    @classmethod
+    def _verbatim(cls, quote: str, info: ValidationInfo) -> str:
+        quote = " ".join(quote.split())
+        wanted = plain(quote).strip(" .,;:\"'…")
+        if not wanted or not isinstance(info.context, Hearing):
+            return ""
+        if wanted in info.context.requirements:
+            return quote
+        info.context.strange_quotes += 1
+        return ""
+
+
+def items(kind: type[M], most: int) -> tuple[BeforeValidator, Any]:
+    """For a list of at most ``most`` items that are validated one by one: what is wrong is left out with a note."""
+
+    def read(value: Any, info: ValidationInfo) -> list[M]:
+        hearing = info.context if isinstance(info.context, Hearing) else Hearing("")
+        if not isinstance(value, list):
+            hearing.note(f"{info.field_name} is no list: give a list")
+            return []
+        if len(value) > most:
+            hearing.note(
+                f"{info.field_name} has {len(value)} items, the first {most} were read: make it smaller"
+            )
+        found: list[M] = []
+        for number, item in enumerate(value[:most], 1):
+            try:
+                found.append(kind.model_validate(item, context=hearing))
+            except ValidationError as error:
+                first = error.errors(include_url=False, include_input=False)[0]
+                place = ".".join(map(str, (info.field_name, number, *first["loc"])))
+                hearing.note(f"left out {place[:80]}: {first['msg'][:120]}")
+        return found
+
+    return BeforeValidator(read), Field(max_length=most)
+
+
+def choice(literal: Any, default: str, aliases: Mapping[str, str] | None = None) -> BeforeValidator:
+    """For a Literal that is read in any case and under other names; a word that is none of them is the default."""
+    known = {str(word).lower(): word for word in get_args(literal)} | dict(aliases or {})
+
+    def read(value: Any) -> Any:
+        return known.get(value.strip().lower(), default) if isinstance(value, str) else default
+
+    return BeforeValidator(read)
+
+
+def closed_schema(model: type[BaseModel]) -> dict[str, Any]:
     """JSON schema with all properties required and no others, in their order, and without references: what every
     provider can hold a model to."""
     schema = model.model_json_schema(by_alias=True)
@@ -63,12 +148,9 @@ def _closed(node: Any, definitions: Mapping[str, Any]) -> Any:
         return node
     if "$ref" in node:
         return _closed(definitions[node["$ref"].rsplit("/", 1)[1]], definitions)
-    closed = {
-        key: _closed(value, definitions)
-        for key, value in node.items()
-        if key not in ("default", "title", "$defs")
-    }
-    if isinstance(node.get("properties"), dict):
-        properties = {name: _closed(value, definitions) for name, value in node["properties"].items()}
+    kept = {key: value for key, value in node.items() if key not in ("default", "title", "$defs")}
+    closed = {key: _closed(value, definitions) for key, value in kept.items() if key != "properties"}
+    if "properties" in kept:
+        properties = {name: _closed(value, definitions) for name, value in kept["properties"].items()}
         closed |= {"properties": properties, "required": list(properties), "additionalProperties": False}
     return closed

@@ -25,8 +25,8 @@ D = TypeVar("D", bound=Diagram)
 
 @dataclass(frozen=True, slots=True)
 class Notation(Generic[A, D]):
-    """``diagram`` makes data of an answer, with notes on what could not be used; ``settled`` gives names and labels the
-    form in which Mermaid can show them; ``render`` writes what is settled; ``parse`` reads text from anywhere;
+    """``diagram`` makes data of an answer, with notes on what could not be used; ``settled`` gives names and labels
+    the form in which Mermaid can show them; ``render`` writes what is settled; ``parse`` reads text from anywhere;
     ``named`` lists the elements that evidence is given for."""
 
     answer: type[A]

@@ -1,8 +1,8 @@
 """Words that Mermaid's lexers take as nothing but words.
 
 `"` ends a string, `#…;` is an entity code, `%%` begins a comment, `~` a generic type, `;` a statement, and
-`.*direction\\s+(TB|BT|RL|LR)` swallows a whole line even inside quotes. Each is replaced by what looks like it, so that
-people read what was meant. Identifiers are ASCII words that are no keyword of any diagram, in any case.
+`.*direction\\s+(TB|BT|RL|LR)` swallows a whole line even inside quotes. Each is replaced by what looks like it, so
+that people read what was meant. Identifiers are ASCII words that are no keyword of any diagram, in any case.
 """
 
 import re
@@ -40,7 +40,8 @@ def label(text: str, also: Mapping[str, str] | None = None, most: int = MAX_LABE
     """One line of at most ``most`` characters that cannot leave its place; ``also`` replaces what else the place
     gives a meaning to. A label of a label is itself."""
     visible = "".join(" " if char.isspace() else char for char in text[: most * 8] if _is_shown(char))
-    mapped = visible.translate(str.maketrans({**_LOOKALIKES, **(also or {})})).replace("%%", "\uff05\uff05")
+    marks = {ord(mark): instead for mark, instead in {**_LOOKALIKES, **(also or {})}.items()}
+    mapped = visible.translate(marks).replace("%%", "\uff05\uff05")
     line = _DIRECTION.sub(r"\1_", " ".join(mapped.split()))
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
