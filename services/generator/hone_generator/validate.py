@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from hone_contracts.artifacts import ArtifactType, ValidatorResult
 from hone_contracts.registry import Route
 from hone_generator.artifacts import KINDS
-from hone_generator.artifacts.kind import ArtifactKind, Tools
+from hone_generator.artifacts.kind import ArtifactKind, Subject, Tools
 from hone_generator.mermaid import MermaidParser
+from hone_generator.validators.judge import judge
 from hone_generator.validators.scoring import combine
 
 _THRESHOLD: int = Route.model_fields["threshold"].default
@@ -36,14 +37,14 @@ def validate(artifact_type: str, content: str, requirements: str | None = None) 
     kind = KINDS.get(ArtifactType(artifact_type)) if artifact_type in set(ArtifactType) else None
     if kind is None:
         raise CannotValidate(artifact_type)
-    results = asyncio.run(_judge(kind, content, requirements))
+    results = asyncio.run(_judge(kind, Subject(content, requirements)))
     score = combine(results)
-    return Report(kind.type, score.score, score.score >= _THRESHOLD, tuple(results), score.reasons)
+    return Report(kind.type, score.score, score.accepted(_THRESHOLD), tuple(results), score.reasons)
 
 
-async def _judge(kind: ArtifactKind, content: str, requirements: str | None) -> list[ValidatorResult]:
+async def _judge(kind: ArtifactKind, subject: Subject) -> list[ValidatorResult]:
     tools = Tools(MermaidParser())
     try:
-        return await kind.judge(content, requirements, tools)
+        return await judge(kind, subject, tools)
     finally:
         await tools.mermaid.aclose()

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from hone_contracts.erd_facts import Facts, loads, normalise
 from hone_generator.artifacts.mermaid_erd.attribute_types import known_type, settled_type
+from hone_generator.artifacts.mermaid_erd.checks import ParsedErd
 from hone_generator.artifacts.mermaid_erd.ir import Diagram
 from hone_generator.artifacts.mermaid_erd.keys import with_keys
 from hone_generator.artifacts.mermaid_erd.labels import label_between
 from hone_generator.artifacts.mermaid_erd.merge import Answer, merge
 from hone_generator.text.naming import attribute_name, entity_name, identity, singular
-from hone_generator.validators.structure import check_structure
 
 
 def merged(*said: str) -> Diagram:
@@ -159,7 +159,8 @@ def test_every_merged_diagram_is_sound(answers: list[Facts]) -> None:
         assert element.evidence
         assert max(element.evidence) < len(answers)
     assert all(a.evidence or a.derived for entity in diagram.entities for a in entity.attributes)
-    assert check_structure(diagram).passed or not names
+    parsed = ParsedErd(diagram)
+    assert (parsed.structure().passed or not names) and parsed.references().passed
 
 
 def test_what_is_said_of_a_type_counts_unless_it_says_nothing() -> None:

@@ -81,13 +81,25 @@ Scope = Literal["data", "behaviour", "everything"]
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A relation between two types of an artifact, by their names. ``many_from`` and ``many_to`` tell whether an end
+    may stand for several (1:N is False, True); None where the format does not say."""
+
+    from_: str
+    to: str
+    many_from: bool | None = None
+    many_to: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outline:
     """An artifact as the validators that know no format see it. ``numbers`` tells whether the format has a place for
-    limits and amounts ("at most five")."""
+    limits and amounts ("at most five"); ``links`` is None where the type does not tell what is connected."""
 
     names: tuple[Name, ...]
     scope: Scope = "everything"
     numbers: bool = False
+    links: tuple[Link, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

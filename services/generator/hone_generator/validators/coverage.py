@@ -1,140 +1,177 @@
-"""How much of what the requirements say about data is in the diagram.
+"""How much of what the requirements demand is in the artifact.
 
-Explainable on purpose: terms are words of sentences that speak of data (something has, belongs to, contains,
-is identified by …), function words and common verbs aside, in the singular. A term is covered if it is a word of
-any name or label of the diagram. Sentences that state nothing about data do not count, so prose costs nothing.
-Numbers do not count either: an ER diagram has no place for "at most five".
+Explainable on purpose. Terms are the words of the sentences that the type can answer (``Outline.scope``), function
+words and common verbs aside; a term is answered if a form of it stands in any name or text of the artifact. Numbers
+count where the format has a place for them. Where the type tells what is connected, sentences that relate two of its
+things ("each member has many loans") are held against its links, since models get the things right and the relations
+wrong. Sentences that demand nothing do not count, so prose costs nothing.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from hone_contracts.artifacts import ValidatorResult
-from hone_contracts.erd_facts import STOP_WORDS, is_word, normalise
-from hone_generator.artifacts.mermaid_erd.ir import Diagram
+from hone_contracts.erd_facts import ATTRIBUTE_TYPES, STOP_WORDS, is_word
+from hone_generator.artifacts.kind import Outline, Scope
 from hone_generator.text.naming import singular, words_of
-from hone_generator.text.passages import split_passages
+from hone_generator.text.stems import stem
 from hone_generator.validators.base import result
+from hone_generator.validators.relations import RELATION_WEIGHT, unanswered_relations
+from hone_generator.validators.requirements import Statement, read_requirements
 
 NAME = "coverage"
-PASS_MARK = 50  # half of the terms missing means that whole entities are
-_MAX_WEIGHT = 3  # a word that stands everywhere is an entity, but not the whole diagram
+PASS_MARK = 50  # half of the terms missing means that whole things are
+_MAX_WEIGHT = 3  # a word that stands everywhere names something, but not the whole artifact
+_MOST_TERMS_SHOWN = 8
 
-_SIGNAL = re.compile(
-    r"\b(?:has|have|having|belongs?|contains?|consists?|includes?|including|comprises?|holds?|with|identified|unique"
-    r"|stores?|stored|records?|recorded|keeps?|kept|tracks?|tracked|each|every|many|several|multiple|one or more"
-    r"|exactly one|at least one|at most|assigned|linked|associated|related|consisting|owns?|owned|made up"
-    r"|registered)\b"
-)
-_LISTED = re.compile(r"^(?:[\w'-]+ ){1,4}: .+ ,")  # "customer : name , email"
-_NOTHING_SAID = (
-    "no sentence says what is kept about what, so there is nothing to hold the diagram against: write what each "
-    'thing has, as in "each member has a name and many loans"'
-)
-# Words of sentences about data that name nothing in them.
-_COMMON = frozenset(
+_NOTHING_SAID: dict[Scope, str] = {
+    "data": "no sentence says what is kept about what, so there is nothing to hold the artifact against: "
+    'write what each thing has, as in "each member has a name and many loans"',
+    "behaviour": "no sentence says what happens, so there is nothing to hold the artifact against: "
+    'write who does what and when, as in "when a loan is overdue, the system sends a reminder"',
+    "everything": "no sentence demands anything, so there is nothing to hold the artifact against: "
+    'write what there is and what happens, as in "each member has many loans; a member can renew a loan"',
+}
+# Words of requirements that name nothing, whatever they stand in.
+_FILLERS = frozenset(
     """
-    has have having belong belongs contain contains consist consists include includes comprise comprises hold holds
-    identified unique uniquely store stores stored record records recorded keep keeps kept track tracks tracked
-    assigned assign linked link associated related relate own owns owned made make register registered registers
-    need needs want wants know known knows system application app software database platform data information
-    detail details following called name named exist exists existing allow allows allowed able possible required
-    require requires use uses used user-defined give gives given new old different thing things way case example
-    time times number numbers amount set list lists kind kinds type types part parts take takes place work works
-    show shows see sees get gets let lets put puts add adds added create creates created update updated delete
-    exactly zero single simple currently later always maximum minimum optional
+    has have having belong belongs contain contains consist consists include includes comprise comprises hold
+    holds identified unique uniquely associated related relate own owns owned need needs want wants know known
+    knows system application app software platform information detail details called name named exist exists
+    existing allow allows allowed able possible required require requires use uses used user-defined new old
+    different thing things way case example time times number numbers amount set kind kinds type types part
+    parts take takes exactly zero single simple currently later always maximum minimum optional also shall
+    should must able make made let lets get gets
     """.split()  # noqa: SIM905 - a list of quoted words is not readable
 )
+# Verbs of sentences about data that name nothing in the data.
+_DATA_VERBS = frozenset(
+    """
+    store stores stored record records recorded keep keeps kept track tracks tracked assigned assign linked link
+    made make register registered registers database data following give gives given list lists place work works
+    show shows see sees get gets let lets put puts add adds added create creates created update updated delete
+    """.split()  # noqa: SIM905 - a list of quoted words is not readable
+)
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NUMBER_WORDS = {
+    word: str(value)
+    for value, word in enumerate("two three four five six seven eight nine ten eleven twelve".split(), 2)  # noqa: SIM905
+}
 
 
 @dataclass(slots=True)
 class _Term:
     word: str
-    line: int
+    statement: Statement
+    number: bool = False
     count: int = 0
-    context: str = field(default="")
+
+    @property
+    def weight(self) -> int:
+        return min(self.count, _MAX_WEIGHT)
 
 
-def check_coverage(diagram: Diagram, requirements: str) -> ValidatorResult:
-    """The weighted share of the requirements' terms that the diagram answers, and the terms that it does not,
-    the most frequent first, with the line (from 1) where each stands first. Without terms it is none."""
-    terms = list(_terms(requirements))
+@dataclass(slots=True)
+class _Demands:
+    terms: dict[str, _Term] = field(default_factory=dict)
+
+    def add(self, word: str, statement: Statement, *, number: bool = False) -> None:
+        term = self.terms.setdefault(word, _Term(word, statement, number))
+        term.count += 1
+
+
+def check_coverage(outline: Outline, requirements: str) -> ValidatorResult:
+    """The weighted share of the requirements' terms, numbers and relations that the artifact answers; by line (from
+    1) what it does not, the gravest first. Requirements that demand nothing are covered by nothing."""
+    statements = [each for each in read_requirements(requirements).statements if each.within(outline.scope)]
+    terms = _terms(statements, outline)
     if not terms:
-        return result(NAME, 0, [_NOTHING_SAID], passed=False)
-    answered = _vocabulary(diagram)
-    missing = [term for term in terms if not _is_covered(term.word, answered)]
-    total = sum(_weight(term) for term in terms)
-    score = 100 * (1 - sum(_weight(term) for term in missing) / total)
-    ordered = sorted(missing, key=lambda term: (-term.count, term.line))
-    messages = [
-        f'line {term.line}: "{term.word}" is not in the diagram ({term.context}): add it if it is data'
-        for term in ordered
-    ]
+        return result(NAME, 0, [_NOTHING_SAID[outline.scope]], passed=False)
+    words, numbers = _vocabulary(outline)
+    missing = [term for term in terms if not _is_answered(term, words, numbers)]
+    relations, wrong = unanswered_relations(outline, statements)
+    total = sum(term.weight for term in terms) + relations * RELATION_WEIGHT
+    lost = sum(term.weight for term in missing) + sum(each.lost for each in wrong)
+    score = 100 * (1 - lost / total)
+    messages = [*(each.message for each in wrong), *_messages(missing, outline.scope)]
     return result(NAME, score, messages, passed=score >= PASS_MARK)
 
 
-def _weight(term: _Term) -> int:
-    return min(term.count, _MAX_WEIGHT)
+def _terms(statements: Iterable[Statement], outline: Outline) -> list[_Term]:
+    demands = _Demands()
+    for statement in statements:
+        for word in statement.words:
+            if _is_term(word, statement, outline.scope):
+                demands.add(singular(word), statement)
+            elif outline.numbers and (number := _number(word)):
+                demands.add(number, statement, number=True)
+    return list(demands.terms.values())
 
 
-def _terms(requirements: str) -> Iterator[_Term]:
-    found: dict[str, _Term] = {}
-    listing = False  # items under "a member has:" speak of data though they have no verb
-    for passage in split_passages(requirements):
-        line = normalise(passage.text)
-        speaks = _SIGNAL.search(line) is not None or _LISTED.match(line) is not None
-        if passage.depth == 0:
-            listing = speaks
-        if not speaks and not (passage.depth and listing):
-            continue
-        number = requirements.count("\n", 0, passage.start) + 1
-        for word in line.split():
-            if _is_term(word):
-                term = found.setdefault(
-                    singular(word), _Term(singular(word), number, context=_short(passage.text))
-                )
-                term.count += 1
-    yield from found.values()
-
-
-def _is_term(word: str) -> bool:
+def _is_term(word: str, statement: Statement, scope: Scope) -> bool:
     return (
         len(word) > 2
         and is_word(word)
         and word not in STOP_WORDS
-        and word not in _COMMON
+        and word not in _FILLERS
+        and not (scope == "data" and word in _DATA_VERBS)
+        and not (statement.row and word in ATTRIBUTE_TYPES)  # the column of a table that gives types
         and any(char.isalpha() for char in word)
         and not word.endswith("ly")
     )
 
 
-def _vocabulary(diagram: Diagram) -> frozenset[str]:
-    names = [
-        *(entity.name for entity in diagram.entities),
-        *(attribute.name for entity in diagram.entities for attribute in entity.attributes),
-        *(relation.label for relation in diagram.relationships),
-    ]
-    words = {singular(word) for name in names for word in words_of(name)}
-    return frozenset(words | {"".join(words_of(name)) for name in names} | {_stem(word) for word in words})
+def _number(word: str) -> str:
+    if word in _NUMBER_WORDS:
+        return _NUMBER_WORDS[word]
+    return _plain(word) if _NUMBER.fullmatch(word) else ""
 
 
-def _is_covered(term: str, answered: frozenset[str]) -> bool:
-    parts = [singular(part) for part in words_of(term)]
-    return (
-        term in answered
-        or "".join(parts) in answered
-        or all(part in answered or _stem(part) in answered for part in parts)
-    )
+def _plain(number: str) -> str:
+    """1,000 and 1000 are the same; 2.50 and 2.5 too."""
+    joined = number.replace(",", "")
+    whole, _, fraction = joined.partition(".")
+    fraction = fraction.rstrip("0")
+    return (whole.lstrip("0") or "0") + (f".{fraction}" if fraction else "")
 
 
-def _stem(word: str) -> str:
-    """Enough of a stem to meet borrow, borrowed and borrowing."""
-    for ending in ("ing", "ed", "er", "e", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= 4:
-            return word[: -len(ending)]
-    return word
+def _vocabulary(outline: Outline) -> tuple[frozenset[str], frozenset[str]]:
+    words: set[str] = set()
+    numbers: set[str] = set()
+    for text in {name.text for name in outline.names}:
+        own = words_of(text)
+        words.update(map(stem, own))
+        if len(own) <= 6:
+            words.add("".join(own))
+            words.update("".join(pair) for pair in pairwise(own))
+        if outline.numbers:
+            numbers.update(_plain(found) for found in _NUMBER.findall(text))
+            numbers.update(_NUMBER_WORDS[word] for word in own if word in _NUMBER_WORDS)
+    return frozenset(words), frozenset(numbers)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:59] + "…"
+def _is_answered(term: _Term, words: frozenset[str], numbers: frozenset[str]) -> bool:
+    if term.number:
+        return term.word in numbers
+    parts = words_of(term.word)
+    return stem(term.word) in words or "".join(parts) in words or all(stem(part) in words for part in parts)
+
+
+def _messages(missing: list[_Term], scope: Scope) -> list[str]:
+    """One message for each line that is not answered."""
+    by_line: dict[int, list[_Term]] = {}
+    for term in sorted(missing, key=lambda term: -term.weight):
+        by_line.setdefault(term.statement.line, []).append(term)
+    return [_message(terms, scope) for terms in by_line.values()]
+
+
+def _message(terms: list[_Term], scope: Scope) -> str:
+    statement = terms[0].statement
+    shown = ", ".join(f'"{term.word}"' for term in terms[:_MOST_TERMS_SHOWN])
+    more = ", …" if len(terms) > _MOST_TERMS_SHOWN else ""
+    are, add = ("are", "add them") if len(terms) > 1 else ("is", "add it")
+    if scope == "data":
+        add += " if they are data" if len(terms) > 1 else " if it is data"
+    return f"line {statement.line}: {shown}{more} {are} not in the artifact ({statement.shown}): {add}"

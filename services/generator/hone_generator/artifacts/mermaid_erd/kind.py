@@ -1,17 +1,29 @@
 """The ER diagram as an artifact type."""
 
-import asyncio
+from collections.abc import Sequence
 
 from hone_contracts.artifacts import ArtifactType, ValidatorResult
 from hone_contracts.erd_facts import FactsError
 from hone_contracts.registry import Reading
-from hone_generator.artifacts.kind import Ask, Draft, Tell, Tools
-from hone_generator.artifacts.mermaid_erd import parse, prompts, reading
+from hone_generator.artifacts.kind import Ask, Brief, Draft, Parsed, Subject, Tell, Tools
+from hone_generator.artifacts.mermaid_erd import prompts, reading
+from hone_generator.artifacts.mermaid_erd.checks import ParsedErd
 from hone_generator.artifacts.mermaid_erd.ir import Diagram
 from hone_generator.artifacts.mermaid_erd.render import render
-from hone_generator.validators.coverage import check_coverage
+from hone_generator.providers.base import ChatMessage, Gbnf, JsonSchema
 from hone_generator.validators.mermaid_syntax import validate_syntax
-from hone_generator.validators.structure import check_structure, check_structure_of_text
+
+
+class _Answers:
+    """What the model said last: it is shown that when it shall mend it."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self.last = ""
+
+    async def __call__(self, messages: Sequence[ChatMessage], constraint: Gbnf | JsonSchema | None) -> str:
+        self.last = await self._ask(messages, constraint)
+        return self.last
 
 
 class MermaidErd:
@@ -19,25 +31,28 @@ class MermaidErd:
 
     type = ArtifactType.MERMAID_ERD
     prompt_version = prompts.PROMPT_VERSION
+    readings: frozenset[Reading] = frozenset({"whole", "passages", "passages_schema"})
+    suffix = ".mmd"
 
-    async def make(self, requirements: str, how: Reading, ask: Ask, tell: Tell) -> Draft:
+    async def make(self, brief: Brief, ask: Ask, tell: Tell) -> Draft:
+        answers = _Answers(ask)
         try:
-            async for event in reading.read(requirements, ask, how):
+            async for event in reading.read(brief, answers):
                 if isinstance(event, reading.Progress):
                     await tell("reading", event.passage, done=event.done, total=event.total)
                 else:
                     found = event
         except FactsError as error:  # a bad answer is a low score with its reason, not a failed job
             empty = Diagram()
-            return Draft(render(empty), empty.to_json(), notes=(f"the answer could not be read: {error}",))
-        return Draft(render(found.diagram), found.diagram.to_json(), found.evidence, found.messages)
+            notes = (f"the answer could not be read: {error}",)
+            return Draft(render(empty), empty.to_json(), notes=notes, answer=answers.last)
+        answer = answers.last if brief.reading == "whole" else ""
+        return Draft(render(found.diagram), found.diagram.to_json(), found.evidence, found.messages, answer)
 
-    async def judge(
-        self, content: str, requirements: str | None, tools: Tools, draft: Draft | None = None
-    ) -> list[ValidatorResult]:
-        diagram = Diagram.model_validate(draft.ir) if draft is not None else None
-        syntax = asyncio.create_task(validate_syntax(tools.mermaid, self.type, content))
-        results = [check_structure(diagram) if diagram is not None else check_structure_of_text(content)]
-        if requirements is not None:
-            results.append(check_coverage(diagram or parse.parse(content).diagram, requirements))
-        return [await syntax, *results]
+    def read(self, subject: Subject) -> Parsed:
+        if subject.draft is not None:
+            return ParsedErd(Diagram.model_validate(subject.draft.ir))
+        return ParsedErd.of_text(subject.content)
+
+    async def syntax(self, subject: Subject, tools: Tools) -> ValidatorResult:
+        return await validate_syntax(tools.mermaid, self.type, subject.content)

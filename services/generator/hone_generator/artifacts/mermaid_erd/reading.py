@@ -3,6 +3,7 @@
 No I/O of its own: `ask` is the engine's call to whatever model the route names.
 """
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -10,13 +11,18 @@ from hone_contracts import erd_facts
 from hone_contracts.artifacts import Evidence
 from hone_contracts.erd_facts import Facts, FactsError, normalise
 from hone_contracts.registry import Reading as Mode
-from hone_generator.artifacts.kind import Ask
-from hone_generator.artifacts.mermaid_erd import grounding, prompts, schema
+from hone_generator.artifacts.extract import fenced
+from hone_generator.artifacts.kind import Ask, Brief
+from hone_generator.artifacts.mermaid_erd import grounding, parse, prompts, schema
+from hone_generator.artifacts.mermaid_erd.checks import undeclared
 from hone_generator.artifacts.mermaid_erd.ir import Diagram, evidence_of
 from hone_generator.artifacts.mermaid_erd.merge import Answer, merge
 from hone_generator.artifacts.mermaid_erd.subjects import SubjectTracker
+from hone_generator.artifacts.prompting import whole_messages
 from hone_generator.providers.base import JsonSchema
 from hone_generator.text.passages import Passage, split_passages
+
+_DRAWN = re.compile(r"^[ \t]*erDiagram\b", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +47,30 @@ class Reading:
     failed_passages: int = 0
 
 
-async def read(requirements: str, ask: Ask, mode: Mode) -> AsyncIterator[Progress | Reading]:
+async def read(brief: Brief, ask: Ask) -> AsyncIterator[Progress | Reading]:
     """Read a text: yields Progress after each answer and one Reading at the end.
 
     What `ask` raises passes through (the model is gone); an answer that is none costs its passage alone,
     except when a whole text has only that one: then FactsError is raised, to be tried again.
     """
-    passages = split_passages(requirements)
-    if mode == "whole":
-        async for event in _read_whole(requirements, passages, ask):
+    passages = split_passages(brief.requirements)
+    if brief.reading == "whole":
+        async for event in _read_whole(brief, passages, ask):
             yield event
     else:
-        async for event in _read_passages(passages, ask, mode):
+        async for event in _read_passages(passages, ask, brief.reading):
             yield event
 
 
-async def _read_whole(
-    requirements: str, passages: list[Passage], ask: Ask
-) -> AsyncIterator[Progress | Reading]:
-    text = await ask(prompts.whole_messages(requirements), JsonSchema(schema.whole_schema()))
+async def _read_whole(brief: Brief, passages: list[Passage], ask: Ask) -> AsyncIterator[Progress | Reading]:
+    text = await ask(whole_messages(prompts.WHOLE, brief), JsonSchema(schema.whole_schema()))
+    drawn = diagram_in(text)
+    if drawn is not None:
+        yield Progress(1, 1, "", (), 0)
+        yield Reading(
+            drawn, tuple(passages), (), ("the answer was a Mermaid diagram, not the JSON document",)
+        )
+        return
     found = schema.facts_of_whole_answer(text, passages)
     facts = tuple(fact for answer in found.answers for fact in answer.facts)
     yield Progress(1, 1, "", facts, len(facts))
@@ -101,6 +112,19 @@ async def _facts_of(subject: str, line: str, ask: Ask, mode: Mode) -> tuple[Fact
         prompt = prompts.passage_messages(subject, line)
         facts = grounding.facts_of_schema_answer(await ask(prompt, grounding.schema_for(subject, line)))
     return grounding.grounded(facts, subject, line)
+
+
+def diagram_in(answer: str) -> Diagram | None:
+    """The diagram of an answer that is Mermaid instead of facts, as models without a grammar like to give; its ends
+    that nothing declares stay undeclared."""
+    text = fenced(answer, frozenset({"mermaid", "mmd", "erdiagram"}))
+    begin = _DRAWN.search(text)
+    if begin is None or text.lstrip().startswith("{"):
+        return None
+    parsed = parse.parse(text[begin.start() :])
+    missing = undeclared(parsed)
+    kept = tuple(entity for entity in parsed.diagram.entities if entity.name not in missing)
+    return parsed.diagram.model_copy(update={"entities": kept})
 
 
 def _reading(

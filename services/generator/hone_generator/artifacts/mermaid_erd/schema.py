@@ -23,6 +23,7 @@ from hone_contracts.erd_facts import (
     is_name,
     normalise,
 )
+from hone_generator.artifacts.extract import Unreadable, json_document
 from hone_generator.artifacts.mermaid_erd.merge import Answer
 from hone_generator.text.naming import words_of
 from hone_generator.text.passages import Passage
@@ -97,7 +98,9 @@ def facts_of_whole_answer(text: str, passages: Sequence[Passage]) -> WholeReadin
     """Read a whole answer. Raises FactsError if it is not one; a single statement that names nothing is left
     out with a message. A statement whose quote is not in the text is kept without evidence and reported."""
     try:
-        answer = WholeAnswer.model_validate_json(text)
+        answer = WholeAnswer.model_validate(json_document(text))
+    except Unreadable as error:
+        raise FactsError(error.reason) from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the answer"
