@@ -18,7 +18,7 @@ from hone_contracts.hub import ConversionFailed, ConvertModel, ModelConverted
 from hone_contracts.job_messages import JobCancelled
 from hone_gateway import __version__, artifacts, dead, documents, hub, models, status, training
 from hone_gateway.http import idempotency, refusals
-from hone_gateway.http.admission import Admission
+from hone_gateway.http.admission import Admission, Rules
 from hone_gateway.http.authentication import Authentication
 from hone_gateway.http.edge import Edge
 from hone_gateway.jobs import endpoints as jobs
@@ -28,6 +28,10 @@ from hone_gateway.jobs.feeds import Feeds
 from hone_gateway.jobs.outcomes import Outcomes
 from hone_gateway.jobs.progress_writer import ProgressWriter
 from hone_gateway.keys import Keys
+from hone_gateway.openai_api.app import OpenAIApi
+from hone_gateway.openai_api.chats import Chats
+from hone_gateway.openai_api.completions import Completions
+from hone_gateway.openai_api.models import ModelList
 from hone_gateway.settings import GatewaySettings
 
 log = get_logger(__name__)
@@ -57,7 +61,7 @@ def create(settings: GatewaySettings | None = None) -> Service:
     book = JobBook(ended)
     _messages(service, Outcomes(book, database), progress)
     _life(service, settings, keys, feeds)
-    _surround(http, settings, keys)
+    _surround(service, http, settings, keys)
     watching = EventStreams(database, feeds, settings.events_heartbeat_s, settings.events_poll_s)
     for router in (
         artifacts.router(database, book),
@@ -110,9 +114,18 @@ def _life(service: Service, settings: GatewaySettings, keys: Keys, feeds: Feeds)
     service.background(purge)
 
 
-def _surround(http: FastAPI, settings: GatewaySettings, keys: Keys) -> None:
-    """What each request passes, from the outside in."""
+def _surround(service: Service, http: FastAPI, settings: GatewaySettings, keys: Keys) -> None:
+    """What each request passes, from the outside in. ``/v1`` is answered before it comes to FastAPI."""
+    rules, chats = Rules(settings), Chats()
+    service.resource(chats.listening)
     http.add_middleware(Authentication, keys=keys)
-    http.add_middleware(Admission, settings=settings)
+    http.add_middleware(Admission, rules=rules)
     http.add_middleware(Edge)
+    http.add_middleware(
+        OpenAIApi,
+        rules=rules,
+        keys=keys,
+        completions=Completions(chats, settings.events_heartbeat_s),
+        models=ModelList(service),
+    )
     refusals.register(http)

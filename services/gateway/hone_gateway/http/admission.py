@@ -10,24 +10,22 @@ from hone_gateway.errors import BodyTooLarge, CrossSite, NoSuchPath, WrongHost
 from hone_gateway.settings import GatewaySettings
 
 
-class Admission:
-    def __init__(self, app: ASGIApp, settings: GatewaySettings) -> None:
-        self._app, self._limit = app, settings.max_body_bytes
+class Rules:
+    """What a request must be like to come in."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self.max_body_bytes = settings.max_body_bytes
         self._hosts = {"localhost", *settings.allowed_hosts} if _is_loopback(settings.host) else None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+    def admit(self, scope: Scope, headers: Headers) -> None:
+        """Raises NoSuchPath, WrongHost, CrossSite, BodyTooLarge."""
         if "\0" in scope["path"]:  # no id has one, and PostgreSQL takes none in a text
             raise NoSuchPath
-        headers = Headers(scope=scope)
         self._check_host(headers.get("host", ""))
         _check_origin(headers, scope["method"])
         length = headers.get("content-length")
-        if length is not None and length.isdigit() and int(length) > self._limit:
-            raise BodyTooLarge(self._limit)
-        await self._app(scope, self._limited(receive), send)
+        if length is not None and length.isdigit() and int(length) > self.max_body_bytes:
+            raise BodyTooLarge(self.max_body_bytes)
 
     def _check_host(self, host: str) -> None:
         if self._hosts is None:
@@ -36,16 +34,28 @@ class Admission:
         if name not in self._hosts and not _is_loopback(name):
             raise WrongHost
 
+
+class Admission:
+    def __init__(self, app: ASGIApp, rules: Rules) -> None:
+        self._app, self._rules = app, rules
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        self._rules.admit(scope, Headers(scope=scope))
+        await self._app(scope, self._limited(receive), send)
+
     def _limited(self, receive: Receive) -> Receive:
         """``receive`` that counts: a chunked body has no Content-Length to believe."""
-        taken = 0
+        taken, limit = 0, self._rules.max_body_bytes
 
         async def counted() -> Message:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > self._limit:
-                raise BodyTooLarge(self._limit)
+            if taken > limit:
+                raise BodyTooLarge(limit)
             return message
 
         return counted
