@@ -1,5 +1,6 @@
 """The generator, wired: the only place that knows broker, database, providers and handlers at once."""
 
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -9,13 +10,16 @@ from hone_chassis.routes_table import RoutesWatcher
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
 from hone_generator.artifacts import KINDS
 from hone_generator.artifacts.kind import Tools
+from hone_generator.engine import metrics
+from hone_generator.engine.circuits import Circuits
+from hone_generator.engine.engine import Engine
 from hone_generator.handlers import GenerationHandler
 from hone_generator.mermaid import MermaidParser
 from hone_generator.providers.base import Provider
 from hone_generator.providers.llamacpp import LlamaCppProvider, LlamaCppSettings, ModelFile
 from hone_generator.providers.ollama import OllamaProvider
 from hone_generator.providers.ollama_hosts import parse_hosts
-from hone_generator.routing import Router, provider_of
+from hone_generator.routing import Router
 from hone_generator.settings import GeneratorSettings
 
 
@@ -28,11 +32,10 @@ def create(
     files: dict[str, ModelFile] = {}
     known = providers if providers is not None else _providers(settings, files)
     tools = Tools(MermaidParser())
-    cancellations = Cancellations.of(service)
     router = Router(RoutesWatcher.of(service), files)
-    handler = GenerationHandler(
-        KINDS, router.resolve, lambda model: provider_of(known, model), cancellations, tools
-    )
+    circuits = Circuits(time.monotonic, told=metrics.circuit)
+    engine = Engine(known, tools, circuits)
+    handler = GenerationHandler(KINDS, router.resolve, engine, Cancellations.of(service))
 
     @asynccontextmanager
     async def opened(running: Running) -> AsyncIterator[None]:

@@ -1,87 +1,97 @@
 """What the generator does with its command."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from hone_chassis import Outcome, ProgressPublisher, Transient
+from hone_chassis import Outcome, ProgressPublisher
 from hone_chassis.cancellations import Cancellations, JobWasCancelled
 from hone_chassis.errors import HandlingError, Permanent
 from hone_chassis.logs import get_logger
-from hone_contracts.artifacts import Artifact, ArtifactType
+from hone_contracts.artifacts import Artifact, ArtifactType, Attempt
 from hone_contracts.errors import ErrorBody
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
 from hone_contracts.registry import Route
-from hone_generator.artifacts.kind import ArtifactKind, Tools
-from hone_generator.generation import Conversation, generate
-from hone_generator.mermaid import MermaidError
-from hone_generator.providers.base import Provider
-from hone_generator.providers.errors import ProviderError
+from hone_generator.artifacts.kind import ArtifactKind
+from hone_generator.artifacts.options import BadOption
+from hone_generator.engine.engine import Engine, Request
+from hone_generator.engine.errors import NoAnswer
+from hone_generator.engine.inflight import Inflight, key_of
+from hone_generator.engine.telling import Audience
 
 log = get_logger(__name__)
 
 ResolveRoute = Callable[[ArtifactType, str | None, int], Awaitable[Route]]
-ResolveProvider = Callable[[str], Provider]
 
 
 @dataclass(frozen=True)
 class GenerationHandler:
-    """Generates the artifact a command asks for; whatever fails is told as a reason, not as silence."""
+    """Generates the artifact a command asks for; whatever fails is told as a reason, not as silence.
+
+    Trouble of providers ends here: the engine has waited and tried what there was, and delivering the command once
+    more would only do the same again. Only what has nothing to do with them (no routing table yet) comes again.
+    """
 
     kinds: Mapping[ArtifactType, ArtifactKind]
     route: ResolveRoute
-    provider: ResolveProvider
+    engine: Engine
     cancellations: Cancellations
-    tools: Tools
+    inflight: Inflight = field(default_factory=Inflight)
 
     async def __call__(self, command: GenerateArtifact, progress: ProgressPublisher) -> Outcome:
-        await progress("started")
         try:
             async with self.cancellations.interruptible(command.correlation_id):
                 artifact = await self._generate(command, progress)
         except JobWasCancelled:
             return Outcome()
-        except ProviderError as error:
-            if error.transient:
-                raise Transient("provider", "The model gave no answer", str(error), 503) from error
-            return _failed(command, "provider", "The model gave no answer", error)
-        except MermaidError as error:
-            return _failed(command, "validation", "The answer could not be validated", error)
-        except UnknownKind as error:
-            return _failed(command, "unknown_type", "This artifact type is not there yet", error)
+        except NoAnswer as error:
+            return _failed(command, error.body(), error.attempts)
+        except BadOption as error:
+            reason = ErrorBody(code="bad_option", title="No such option", detail=str(error), status=422)
+            return _failed(command, reason)
         except HandlingError as error:
             if error.transient:
                 raise
-            return _refused(command, error.body())
-        log.info("generated", model=artifact.model, score=artifact.score, ms=artifact.timings_ms["total"])
+            return _failed(command, error.body())
+        log.info(
+            "generated",
+            model=artifact.model,
+            score=artifact.score,
+            attempts=len(artifact.attempts),
+            ms=artifact.timings_ms["total"],
+        )
         return Outcome([ArtifactGenerated.caused_by(command, artifact=artifact)])
 
     async def _generate(self, command: GenerateArtifact, progress: ProgressPublisher) -> Artifact:
         kind = self.kinds.get(command.artifact_type)
         if kind is None:
-            raise UnknownKind(command.artifact_type, tuple(self.kinds))
+            raise _unknown(command.artifact_type, self.kinds)
         if command.context is not None:
             raise Permanent(
                 "no_context",
                 "Contexts are not there yet",
-                f"this version has no context {command.context!r}: leave it out",
+                f"this version has no context {command.context!r}: leave it out, or send the text itself",
                 422,
             )
         route = await self.route(command.artifact_type, command.model, len(command.requirements))
-        conversation = Conversation(self.provider(route.model), route, progress)
-        return await generate(kind, command.requirements, conversation, self.tools)
+        request = Request(
+            kind, route, command.requirements, command.context_text, command.options, command.budget
+        )
+
+        async def compute(audience: Audience) -> Artifact:
+            return await self.engine.generate(request, audience)
+
+        return await self.inflight.answer(key_of(command, route), progress, compute)
 
 
-class UnknownKind(Exception):
-    """No module makes artifacts of this type."""
-
-    def __init__(self, wanted: ArtifactType, known: tuple[ArtifactType, ...]) -> None:
-        super().__init__(f"{wanted} is not generated by this version; it makes {', '.join(known)}")
-
-
-def _failed(command: GenerateArtifact, code: str, title: str, error: Exception) -> Outcome:
-    return _refused(command, ErrorBody(code=code, title=title, detail=str(error), status=502))
+def _unknown(wanted: ArtifactType, kinds: Mapping[ArtifactType, ArtifactKind]) -> Permanent:
+    return Permanent(
+        "unknown_type",
+        "This artifact type is not there yet",
+        f"{wanted} is not generated by this version; it makes {', '.join(kinds)}",
+        422,
+    )
 
 
-def _refused(command: GenerateArtifact, reason: ErrorBody) -> Outcome:
-    log.warning("not generated", code=reason.code, reason=reason.detail)
-    return Outcome([GenerationFailed.caused_by(command, error=reason)])
+def _failed(command: GenerateArtifact, reason: ErrorBody, attempts: tuple[Attempt, ...] = ()) -> Outcome:
+    log.warning("not generated", code=reason.code, reason=reason.detail, attempts=len(attempts))
+    return Outcome([GenerationFailed.caused_by(command, error=reason, attempts=attempts)])

@@ -16,7 +16,7 @@ class GeneratorSettings(ServiceSettings):
     """``HONE_*`` in the environment."""
 
     parallel_generations: PositiveInt = Field(
-        default=4, description="jobs at once; a model answers one at a time"
+        default=16, description="jobs at once; most wait for their model"
     )
     llamacpp_threads: PositiveInt = Field(default_factory=lambda: min(4, _cores()))
     llamacpp_context_tokens: PositiveInt = 4096

@@ -13,6 +13,7 @@ from hone_generator.providers.base import (
     ModelInfo,
     Usage,
 )
+from hone_generator.providers.errors import RequestRefused
 
 Script = Callable[[int, GenerationRequest], str | Exception]
 """The answer to the n-th request, counted from 0."""
@@ -20,6 +21,7 @@ Script = Callable[[int, GenerationRequest], str | Exception]
 
 class ScriptedProvider:
     name = "llamacpp"
+    local = True
     capabilities = Capabilities(grammar=True, json_schema=True)
 
     def __init__(self, script: Script, hold: asyncio.Event | None = None) -> None:
@@ -44,6 +46,9 @@ class ScriptedProvider:
         except asyncio.CancelledError:
             self.stopped += 1
             raise
+
+    async def embed(self, model: ModelRef, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        raise RequestRefused(str(model), "it gives no vectors")
 
     async def models(self) -> Sequence[ModelInfo]:
         return ()

@@ -6,6 +6,7 @@ from hone_generator.providers.errors import GenerationTimeout, ProviderError, Ra
 
 _FIRST_S = 0.25
 _MOST_S = 8.0
+_AFTER_S = 0.02  # the circuit that opened for the same time is half-open then
 PATIENCE_S = 10.0
 """What is waited for one model while another could be asked."""
 
@@ -22,7 +23,7 @@ def wait_s(
     if not error.transient or (others and isinstance(error, GenerationTimeout | StreamBroken)):
         return None
     if isinstance(error, RateLimited) and error.retry_after_s is not None:
-        wait = error.retry_after_s + jitter() * min(0.5, error.retry_after_s * 0.1)
+        wait = error.retry_after_s + _AFTER_S + jitter() * min(0.5, error.retry_after_s * 0.1)
     else:
         wait = min(_MOST_S, _FIRST_S * 2 ** min(failures - 1, 10)) * (0.5 + jitter() / 2)
     most = min(left_s, PATIENCE_S) if others else left_s

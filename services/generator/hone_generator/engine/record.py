@@ -10,8 +10,8 @@ from hone_generator.engine.errors import OverBudget
 from hone_generator.mermaid import MermaidError
 from hone_generator.providers.errors import ProviderError
 
-Failure = ProviderError | MermaidError
 Refusal = CircuitOpen | OverBudget
+Failure = ProviderError | MermaidError | Refusal
 
 _MOST_CHARS = 500  # of an error: what servers say can be long
 
@@ -30,7 +30,7 @@ class Record:
         return self._add(model, kind, meter, took_s, outcome="answered", score=score, validators=validators)
 
     def failed(self, model: str, kind: AttemptKind, meter: Meter, took_s: float, error: Failure) -> Attempt:
-        code = error.code if isinstance(error, ProviderError) else "not_validated"
+        code = "not_validated" if isinstance(error, MermaidError) else error.code
         return self._add(
             model, kind, meter, took_s, outcome="failed", error=str(error)[:_MOST_CHARS], error_code=code
         )
