@@ -1,4 +1,5 @@
-"""The routing table on the broker: the KV bucket ``hone_routes``, key artifact type, value ``Route`` as JSON.
+"""The routing table on the broker: the KV bucket ``hone_routes``, key artifact type or ``default``, value ``Route``
+as JSON.
 
 The writer's database is the source of truth; the bucket is its copy, made again whenever it is found to differ
 or to be gone. A watcher keeps a copy of its own in memory, which outlives the broker.
@@ -20,15 +21,17 @@ from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.logs import get_logger
 from hone_chassis.service import Running, Service
 from hone_contracts.artifacts import ArtifactType
-from hone_contracts.registry import Route
+from hone_contracts.registry import DEFAULT_ROUTE, Route
 from hone_contracts.streams import ROUTES_BUCKET
 
 log = get_logger(__name__)
 
-RoutingTable = Mapping[ArtifactType, Route]
+RoutingTable = Mapping[str, Route]
+"""By artifact type and ``default``."""
 ReadTable = Callable[[], Awaitable[RoutingTable]]
 """Reads the table as the last commit left it."""
 
+_KEYS = (DEFAULT_ROUTE, *(each.value for each in ArtifactType))
 _LOOK_EVERY_S = 5.0
 _TRY_AGAIN_S = 0.25  # a watcher that started before the writer is not kept waiting
 _KEY_PREFIX = f"$KV.{ROUTES_BUCKET}."
@@ -77,7 +80,7 @@ class RoutesWriter:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), wait_s)
 
-    async def reconcile(self, jetstream: JetStreamContext) -> set[ArtifactType]:
+    async def reconcile(self, jetstream: JetStreamContext) -> set[str]:
         """Write what differs, and nothing else. Keys that this version does not know are left alone.
 
         Raises KeyWrongLastSequenceError when another replica wrote meanwhile.
@@ -85,7 +88,7 @@ class RoutesWriter:
         bucket = await _bucket(jetstream)
         # The bucket first, then the database: what was committed after this look at the bucket moves its revision,
         # and the conditional write below fails instead of putting an older route over a newer one.
-        entries = {key: await _entry(bucket, key) for key in ArtifactType}
+        entries = {key: await _entry(bucket, key) for key in _KEYS}
         table = await self._read()
         changed = set()
         for key, entry in entries.items():
@@ -105,35 +108,34 @@ async def _bucket(jetstream: JetStreamContext) -> KeyValue:
         return await jetstream.create_key_value(bucket=ROUTES_BUCKET, history=1)
 
 
-async def _entry(bucket: KeyValue, key: ArtifactType) -> KeyValue.Entry | None:
+async def _entry(bucket: KeyValue, key: str) -> KeyValue.Entry | None:
     try:
-        return await bucket.get(key.value)
+        return await bucket.get(key)
     except nats.js.errors.KeyNotFoundError:
         return None
 
 
-async def _write(
-    bucket: KeyValue, key: ArtifactType, value: bytes | None, entry: KeyValue.Entry | None
-) -> None:
+async def _write(bucket: KeyValue, key: str, value: bytes | None, entry: KeyValue.Entry | None) -> None:
     """Put, replace or delete, unless the key was written since ``entry`` was read."""
     if entry is None:
         assert value is not None
-        await bucket.create(key.value, value)
+        await bucket.create(key, value)
     elif value is None:
-        await bucket.delete(key.value, last=entry.revision)
+        await bucket.delete(key, last=entry.revision)
     else:
-        await bucket.update(key.value, value, last=entry.revision)
+        await bucket.update(key, value, last=entry.revision)
 
 
 class RoutesWatcher:
     """A copy of the table that follows the bucket.
 
     It survives reconnects and a broker that lost its disk: a route stays as last seen until the bucket says
-    otherwise, and an empty bucket says nothing.
+    otherwise, and an empty bucket says nothing. A bucket that was filled anew without a route says that it is gone.
     """
 
     def __init__(self) -> None:
-        self._table: dict[ArtifactType, Route] = {}
+        self._table: dict[str, Route] = {}
+        self._heard_of: set[str] = set()  # since the bucket was opened last
         self._open_again = asyncio.Event()
         self._found = False
 
@@ -148,7 +150,15 @@ class RoutesWatcher:
         return watcher
 
     def resolve(self, artifact_type: ArtifactType) -> Route | None:
-        return self._table.get(artifact_type)
+        """The route of the type, or the default one made this type's."""
+        route = self._table.get(artifact_type) or self._table.get(DEFAULT_ROUTE)
+        if route is None or route.artifact_type == artifact_type:
+            return route
+        return route.model_copy(update={"artifact_type": artifact_type})
+
+    def resolve_default(self) -> Route | None:
+        """For what has no artifact type."""
+        return self._table.get(DEFAULT_ROUTE)
 
     async def trouble(self) -> str | None:
         return None if self._found else "no routing table yet: the registry makes it when it starts"
@@ -162,10 +172,10 @@ class RoutesWatcher:
         """Take what is in the bucket now, if there is one."""
         with suppress(nats.js.errors.BucketNotFoundError):
             bucket = await running.jetstream.key_value(ROUTES_BUCKET)
-            for key in ArtifactType:
+            for key in _KEYS:
                 entry = await _entry(bucket, key)
                 if entry is not None:
-                    self._take(key.value, entry.value or b"")
+                    self._take(key, entry.value or b"")
             self._found = True
         yield
 
@@ -189,6 +199,7 @@ class RoutesWatcher:
         config = api.ConsumerConfig(
             deliver_policy=api.DeliverPolicy.LAST_PER_SUBJECT, ack_policy=api.AckPolicy.NONE, mem_storage=True
         )
+        self._heard_of.clear()
         consumer = await jetstream.subscribe(
             f"{_KEY_PREFIX}>", stream=_STREAM, config=config, cb=self._heard, inactive_threshold=60.0
         )
@@ -199,28 +210,39 @@ class RoutesWatcher:
                     await asyncio.wait_for(self._open_again.wait(), _LOOK_EVERY_S)
                     return
                 await consumer.consumer_info()
+                self._drop_what_is_gone()
         finally:
             with suppress(*BROKER_TROUBLE):
                 await consumer.unsubscribe()
 
     async def _heard(self, message: Msg) -> None:
         key = message.subject.removeprefix(_KEY_PREFIX)
+        self._heard_of.add(key)
         if (message.headers or {}).get(KV_OP) in (KV_DEL, KV_PURGE):
             self._drop(key)
         else:
             self._take(key, message.data)
 
+    def _drop_what_is_gone(self) -> None:
+        """Whoever fills a new bucket has done so by the first look; of what was removed before, no word is left."""
+        if self._heard_of:
+            for key in self._table.keys() - self._heard_of:
+                self._drop(key)
+
     def _take(self, key: str, value: bytes) -> None:
+        if key not in _KEYS:
+            return  # of a newer version: there is nothing here that would ask for it
         try:
             route = Route.model_validate_json(value)
         except ValidationError as error:
             log.error("a route that cannot be read is left as it was", key=key, error=str(error))
             return
-        if self._table.get(route.artifact_type) != route:
-            self._table[route.artifact_type] = route
-            log.info("route", artifact_type=route.artifact_type, model=route.model, version=route.version)
+        if route.artifact_type != key:
+            log.error("a route under another's key is left out", key=key, artifact_type=route.artifact_type)
+        elif self._table.get(key) != route:
+            self._table[key] = route
+            log.info("route", artifact_type=key, model=route.model, version=route.version)
 
     def _drop(self, key: str) -> None:
-        for artifact_type in [known for known in self._table if known.value == key]:
-            del self._table[artifact_type]
+        if self._table.pop(key, None) is not None:
             log.info("route removed", artifact_type=key)

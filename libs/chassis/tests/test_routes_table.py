@@ -1,6 +1,7 @@
 """The routing table on a real nats-server: the writer's truth wins, watchers follow, a lost disk is refilled."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -16,12 +17,12 @@ from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.routes_table import RoutesWatcher, RoutesWriter, RoutingTable
 from hone_chassis.tasks import end
 from hone_contracts.artifacts import ArtifactType
-from hone_contracts.registry import Route
+from hone_contracts.registry import Route, RouteKey
 
 ERD, SQL = ArtifactType.MERMAID_ERD, ArtifactType.SQL_DDL
 
 
-def route(artifact_type: ArtifactType, version: int = 1) -> Route:
+def route(artifact_type: RouteKey, version: int = 1) -> Route:
     return Route(artifact_type=artifact_type, model="llamacpp:hone-starter", version=version)
 
 
@@ -76,6 +77,54 @@ async def test_a_watcher_sees_what_was_written_before_it_came_and_each_change_af
             truth.table = {ERD: route(ERD, 2), SQL: route(SQL, 3)}
             await writer.reconcile(jetstream)
             await until(lambda: watcher.resolve(SQL) == route(SQL, 3))
+
+
+async def test_a_type_without_a_route_has_the_default_one(nats_server: Any) -> None:
+    truth, watcher = Truth(route("default"), route(ERD, 2)), RoutesWatcher()
+    writer = RoutesWriter(truth.read)
+    async with connected(nats_server.url) as jetstream, running(watcher.follow(jetstream)):
+        await writer.reconcile(jetstream)
+        await until(lambda: watcher.resolve(ERD) == route(ERD, 2) and watcher.resolve(SQL) == route(SQL))
+        assert watcher.resolve_default() == route("default")
+        truth.table = {"default": route("default", 3)}
+        await writer.reconcile(jetstream)
+        await until(lambda: watcher.resolve(ERD) == route(ERD, 3))
+        truth.table = {ERD: route(ERD)}
+        await writer.reconcile(jetstream)
+        await until(lambda: watcher.resolve_default() is None and watcher.resolve(SQL) is None)
+
+
+async def test_a_route_of_the_first_version_is_understood_and_then_written_anew(nats_server: Any) -> None:
+    truth, watcher = Truth(route(ERD)), RoutesWatcher()
+    old = {
+        "artifact_type": "mermaid_erd", "model": "ollama:a", "model_uri": None, "model_sha256": None, "version": 1,
+        "reading": "whole", "threshold": 60, "timeout_s": 7.5, "temperature": 0.0,
+    }  # fmt: skip
+    async with connected(nats_server.url) as jetstream, running(watcher.follow(jetstream)):
+        bucket = await jetstream.create_key_value(bucket="hone_routes")
+        await bucket.put(ERD.value, json.dumps(old).encode())
+        read = await until(lambda: watcher.resolve(ERD))
+        assert read is not None
+        assert (read.model, read.limits.total_s, read.attempts_per_model) == ("ollama:a", 7.5, 3)
+        assert await RoutesWriter(truth.read).reconcile(jetstream) == {ERD}
+        await until(lambda: watcher.resolve(ERD) == route(ERD))
+
+
+async def test_a_route_removed_while_the_broker_was_gone_disappears(
+    nats_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hone_chassis.routes_table._LOOK_EVERY_S", 0.3)
+    truth, watcher = Truth(route(ERD), route(SQL)), RoutesWatcher()
+    writer = RoutesWriter(truth.read)
+    async with (
+        connected(nats_server.url) as jetstream,
+        running(writer.run(jetstream), watcher.follow(jetstream)),
+    ):
+        await until(lambda: watcher.resolve(ERD) is not None and watcher.resolve(SQL) is not None)
+        truth.table = {ERD: route(ERD)}
+        await jetstream.delete_key_value("hone_routes")
+        await until(lambda: watcher.resolve(SQL) is None)
+        assert watcher.resolve(ERD) == route(ERD)
 
 
 async def test_a_route_that_did_not_change_is_not_written_again(nats_server: Any) -> None:
@@ -153,10 +202,12 @@ async def test_a_value_that_is_no_route_leaves_the_last_one_in_place(nats_server
             bucket = await jetstream.key_value("hone_routes")
             await bucket.put(ERD.value, b"{not json")
             await bucket.put("a_type_of_a_newer_version", b"{}")
+            await bucket.put("default", route(ERD, 9).model_dump_json().encode())
             await bucket.put(SQL.value, route(SQL).model_dump_json().encode())
             await until(lambda: watcher.resolve(SQL) is not None)
             assert watcher.resolve(ERD) == route(ERD)
-            assert await writer.reconcile(jetstream) == {ERD, SQL}
+            assert watcher.resolve_default() is None
+            assert await writer.reconcile(jetstream) == {ERD, SQL, "default"}
 
 
 async def test_a_watcher_is_filled_at_once_and_says_when_nobody_made_the_table_yet(nats_server: Any) -> None:
@@ -191,10 +242,11 @@ async def test_a_watcher_that_started_before_the_writer_finds_the_table_when_it_
 
 
 async def test_a_database_that_is_away_for_a_moment_does_not_end_the_writer(nats_server: Any) -> None:
-    answers: list[RoutingTable | Exception] = [DatabaseUnavailable("restarting"), {ERD: route(ERD)}]
+    table: RoutingTable = {ERD: route(ERD)}
+    answers: list[RoutingTable | Exception] = [DatabaseUnavailable("restarting"), table]
 
     async def read() -> RoutingTable:
-        answer = answers.pop(0) if answers else {ERD: route(ERD)}
+        answer = answers.pop(0) if answers else table
         if isinstance(answer, Exception):
             raise answer
         return answer
