@@ -22,5 +22,4 @@ class Answers:
 
     async def list_routes(self, question: ListRoutes) -> Routes:
         async with self._database.read() as session:
-            table = await routes.resolved(session, question.tenant)
-        return Routes(routes={key.value: route for key, route in sorted(table.items())})
+            return await routes.shown(session, question.tenant)

@@ -4,11 +4,20 @@ from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from hone_contracts.messages import DEFAULT_TENANT
 from hone_registry.tables import AuditRow
 
 STARTING = "hone-registry at start"
 """The actor of what happens without anyone asking."""
 
 
-def record(session: AsyncSession, actor: str, action: str, subject: str, **detail: Any) -> None:
-    session.add(AuditRow(actor=actor, action=action, subject=subject, detail=detail))
+def record(
+    session: AsyncSession,
+    actor: str,
+    action: str,
+    subject: str,
+    *,
+    tenant: str = DEFAULT_TENANT,
+    **detail: Any,
+) -> None:
+    session.add(AuditRow(tenant=tenant, actor=actor, action=action, subject=subject, detail=detail))

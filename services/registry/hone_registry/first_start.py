@@ -3,34 +3,28 @@
 It is done in one transaction, one replica after the other, and finds nothing to do the second time.
 """
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from hone_chassis import announce
 from hone_chassis.database import Database
 from hone_chassis.tables import utc_now
-from hone_contracts.artifacts import ArtifactType
 from hone_contracts.ids import new_id
 from hone_contracts.messages import DEFAULT_TENANT
-from hone_contracts.registry import Route, RouteChanged
+from hone_contracts.registry import DEFAULT_ROUTE, Route, RouteChanged
 from hone_registry import audit, models, routes, starter
 from hone_registry.starter import ShippedModel
-from hone_registry.tables import CHAMPION, STARTER, AliasRow, ModelRow, RouteRow, VersionRow
-
-_ADVISORY_LOCK = 0x72656769  # any number that no other service of this database takes
-_STARTER_TYPE = ArtifactType.MERMAID_ERD
+from hone_registry.tables import CHAMPION, DEFAULT, STARTER, AliasRow, ModelRow, RouteRow, VersionRow
+from hone_registry.turns import one_at_a_time
 
 
 async def bring_up_to_date(database: Database, shipped: ShippedModel | None) -> None:
-    """Register ``shipped``, write the default routes, and announce each route that this changed."""
+    """Register ``shipped``, write Hone's own routes, and announce each route that this changed."""
     async with database.write() as session:
-        if not database.is_sqlite:  # there, a write transaction is alone anyway
-            lock = text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
-            await (await session.connection()).execute(lock)
+        await one_at_a_time(session, database)
         before = await routes.resolved(session, DEFAULT_TENANT)
         if shipped is not None:
             await _register(session, shipped)
-            await _default_route(session, _starter_route())
+            await _own_routes(session)
         after = await routes.resolved(session, DEFAULT_TENANT)
         announce(session, *(_changed(route) for key, route in after.items() if before.get(key) != route))
 
@@ -73,11 +67,11 @@ async def _model(session: AsyncSession) -> int:
 
 async def _champion(session: AsyncSession, version: VersionRow) -> None:
     """The shipped file is champion until a version of another origin was promoted over it."""
-    alias = await session.get(AliasRow, (version.model_id, _STARTER_TYPE.value, CHAMPION))
+    alias = await session.get(AliasRow, (version.model_id, starter.TRAINED_FOR.value, CHAMPION))
     if alias is None:
         alias = AliasRow(
             model_id=version.model_id,
-            artifact_type=_STARTER_TYPE.value,
+            artifact_type=starter.TRAINED_FOR.value,
             alias=CHAMPION,
             version=version.version,
         )
@@ -92,36 +86,29 @@ async def _champion(session: AsyncSession, version: VersionRow) -> None:
         alias.version, alias.moved_at = version.version, utc_now()
 
 
-def _starter_route() -> RouteRow:
-    return RouteRow(
-        artifact_type=_STARTER_TYPE.value,
-        model=starter.NAME,
-        reading="passages",  # its context is a few hundred tokens
-        threshold=60,  # a small model's good answer misses some of the text, and should be shown all the same
-        timeout_s=120.0,
-        temperature=0.0,
-        set_by="default",
-    )
+async def _own_routes(session: AsyncSession) -> None:
+    """Write them, or bring older ones up to date. What a user set stays, and a user's ``default`` speaks for all."""
+    there = {row.artifact_type: row for row in await routes.rows(session, DEFAULT_TENANT)}
+    for artifact_type, model in starter.ROUTES.items():
+        row = there.get(artifact_type)
+        if row is None and DEFAULT_ROUTE in there:
+            continue
+        own = Route(artifact_type=artifact_type, **model.model_dump())
+        wanted = routes.row_of(DEFAULT_TENANT, own, DEFAULT)
+        if row is None or (row.set_by == DEFAULT and row.settings != wanted.settings):
+            await _write(session, row, wanted)
 
 
-async def _default_route(session: AsyncSession, wanted: RouteRow) -> None:
-    """Write it, or bring an older default up to date. What a user set stays."""
-    row = await session.get(RouteRow, (wanted.tenant, wanted.artifact_type))
-    if row is not None and (row.set_by != "default" or _content(row) == _content(wanted)):
-        return
+async def _write(session: AsyncSession, row: RouteRow | None, wanted: RouteRow) -> None:
     audit.record(
         session,
         audit.STARTING,
         "routed",
         f"route:{wanted.artifact_type}",
-        was=None if row is None else _content(row),
-        now=_content(wanted),
+        was=routes.content_of(row),
+        now=routes.content_of(wanted),
     )
     await session.merge(wanted)
-
-
-def _content(row: RouteRow) -> dict[str, object]:
-    return row.model_dump(exclude={"updated_at"})
 
 
 def _subject(version: VersionRow) -> str:

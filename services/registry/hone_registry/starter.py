@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hone_chassis.logs import get_logger
+from hone_contracts.artifacts import ArtifactType
+from hone_contracts.registry import RouteModel
 
 log = get_logger(__name__)
 
@@ -14,6 +16,20 @@ NAME = "llamacpp:hone-starter"
 DESCRIPTION = (
     "The small model that ships with Hone: reads requirements passage by passage. Its card has the figures."
 )
+TRAINED_FOR = ArtifactType.MERMAID_ERD
+ROUTES = {
+    # The facts that it reads for a diagram make these too, by code. Passages: its context is a few hundred tokens.
+    artifact_type: RouteModel(model=NAME, reading="passages")
+    for artifact_type in (
+        TRAINED_FOR,
+        ArtifactType.MERMAID_CLASS,
+        ArtifactType.SQL_DDL,
+        ArtifactType.JSON_SCHEMA,
+        ArtifactType.OPENAPI,
+        ArtifactType.PYTHON_CODE,
+    )
+}
+"""Hone's own routes."""
 WEIGHTS = "hone-starter-q8_0.gguf"
 PROVENANCE = "provenance.json"
 

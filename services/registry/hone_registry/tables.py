@@ -23,6 +23,11 @@ from hone_contracts.messages import DEFAULT_TENANT
 Alias = Literal["champion", "challenger"]
 CHAMPION: Alias = "champion"
 
+SetBy = Literal["default", "user"]
+"""Hone's own routes, which the code may improve, and those of a routes file, which nobody else touches."""
+DEFAULT: SetBy = "default"
+USER: SetBy = "user"
+
 Origin = Literal["starter"]
 STARTER: Origin = "starter"
 
@@ -75,18 +80,14 @@ class AliasRow(RegistryTable, table=True):
 
 
 class RouteRow(RegistryTable, table=True):
-    """Which model answers. Which of its versions is the champion's alias to say, so that promoting moves one row."""
+    """Which models answer. Which versions of them is for the champion's alias to say: promoting moves one row."""
 
     __tablename__ = "routes"
 
     tenant: str = Field(default=DEFAULT_TENANT, primary_key=True)
     artifact_type: str = Field(primary_key=True)
-    model: str
-    reading: str
-    threshold: int
-    timeout_s: float
-    temperature: float
-    set_by: str = Field(description="default: the code may improve it; user: nobody else touches it")
+    settings: dict[str, Any] = Field(sa_type=JSON, description="a Route as JSON, unresolved")
+    set_by: str = Field(sa_type=String, description="a SetBy")
     updated_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
 
 

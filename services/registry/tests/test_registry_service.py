@@ -25,6 +25,8 @@ from hone_registry.settings import RegistrySettings
 from hone_registry.tables import AliasRow, AuditRow, RegistryTable, RouteRow, VersionRow
 
 ERD = ArtifactType.MERMAID_ERD
+STARTERS = {"mermaid_erd", "mermaid_class", "sql_ddl", "json_schema", "openapi", "python_code"}
+"""What can be made from the facts that the starter reads."""
 T = TypeVar("T", bound=SQLModel)
 
 
@@ -89,13 +91,16 @@ async def test_the_starter_is_version_1_and_champion_and_the_default_route_leads
         assert version.provenance == {"seed": 7}
         assert await rpc.ask(client, ShowModel.subject, ShowModel(name=model.name), Model) == model
 
-        (route,) = (await rpc.ask(client, ListRoutes.subject, ListRoutes(), Routes)).routes.values()
-        assert (route.artifact_type, route.model, route.version) == (ERD, model.name, 1)
-        assert (route.model_uri, route.model_sha256) == (version.uri, version.sha256)
-        assert (route.reading, route.threshold) == ("passages", 60)
+        table = await rpc.ask(client, ListRoutes.subject, ListRoutes(), Routes)
+        assert set(table.routes) == STARTERS
+        assert set(table.set_by.values()) == {"default"}
         bucket = await service.running.jetstream.key_value("hone_routes")
-        assert (await bucket.get(ERD.value)).value == route.model_dump_json().encode()
-        assert [event.route for event in await announced(service)] == [route]
+        for key, route in table.routes.items():
+            assert (route.artifact_type, route.model, route.version) == (key, model.name, 1)
+            assert (route.model_uri, route.model_sha256) == (version.uri, version.sha256)
+            assert (route.reading, route.threshold, route.cloud) == ("passages", 60, False)
+            assert (await bucket.get(key)).value == route.model_dump_json().encode()
+        assert [event.route for event in await announced(service)] == list(table.routes.values())
 
 
 async def test_a_name_nobody_registered_is_answered_with_the_names_there_are(
@@ -115,8 +120,9 @@ async def test_replicas_that_start_together_register_once(settings: RegistrySett
         service, *_ = await asyncio.gather(*replicas)
         assert [(row.version, row.uri) for row in await rows(service, VersionRow)] == [(1, _uri(settings))]
         assert len(await rows(service, AliasRow)) == 1
-        assert [row.action for row in await rows(service, AuditRow)] == ["registered", "promoted", "routed"]
-        assert len(await announced(service)) == 1
+        actions = [row.action for row in await rows(service, AuditRow)]
+        assert actions == ["registered", "promoted", *(["routed"] * len(STARTERS))]
+        assert len(await announced(service)) == len(STARTERS)
 
 
 async def test_a_second_start_changes_nothing(settings: RegistrySettings) -> None:
@@ -124,7 +130,7 @@ async def test_a_second_start_changes_nothing(settings: RegistrySettings) -> Non
         first = [await rows(service, table) for table in (VersionRow, AliasRow, RouteRow, AuditRow)]
     async with registry(settings) as service:
         assert [await rows(service, table) for table in (VersionRow, AliasRow, RouteRow, AuditRow)] == first
-        assert len(await announced(service)) == 1
+        assert len(await announced(service)) == len(STARTERS)
 
 
 async def test_a_changed_file_becomes_the_next_version_and_champion_and_the_old_one_is_kept(
@@ -136,7 +142,7 @@ async def test_a_changed_file_becomes_the_next_version_and_champion_and_the_old_
     async with registry(settings) as service:
         model = await rpc.ask(service.running.client, ShowModel.subject, ShowModel(name=starter.NAME), Model)
         assert [(each.version, each.aliases) for each in model.versions] == [(1, ()), (2, ("champion",))]
-        changed = await announced(service)
+        changed = [event for event in await announced(service) if event.route.artifact_type == ERD]
         assert [event.route.version for event in changed] == [1, 2]
         bucket = await service.running.jetstream.key_value("hone_routes")
         assert (await bucket.get(ERD.value)).value == changed[-1].route.model_dump_json().encode()
@@ -146,7 +152,8 @@ async def test_a_changed_file_becomes_the_next_version_and_champion_and_the_old_
         ]
     (shipped / starter.WEIGHTS).write_bytes(b"first weights")
     async with registry(settings) as service:
-        assert [event.route.version for event in await announced(service)] == [1, 2, 1]
+        erd = [event.route for event in await announced(service) if event.route.artifact_type == ERD]
+        assert [route.version for route in erd] == [1, 2, 1]
         assert len(await rows(service, VersionRow)) == 2
 
 
@@ -185,23 +192,14 @@ async def test_a_version_of_another_origin_that_was_promoted_stays_champion(
         assert [row.version for row in await rows(service, AliasRow)] == [2]
 
 
-async def test_a_route_that_a_user_set_is_left_alone(settings: RegistrySettings) -> None:
+async def test_a_default_of_hones_own_from_an_older_version_is_brought_up_to_date(
+    settings: RegistrySettings,
+) -> None:
     async with registry(settings) as service, service.database.write() as session:
-        (route,) = (await session.exec(select(RouteRow))).all()
-        route.model, route.threshold, route.set_by = "ollama:qwen2.5-coder:7b", 80, "user"
+        route = (await session.exec(select(RouteRow).where(RouteRow.artifact_type == ERD))).one()
+        route.settings = route.settings | {"threshold": 10}
     async with registry(settings) as service:
-        (found,) = (
-            await rpc.ask(service.running.client, ListRoutes.subject, ListRoutes(), Routes)
-        ).routes.values()
-        assert (found.model, found.threshold, found.model_uri) == ("ollama:qwen2.5-coder:7b", 80, None)
-
-
-async def test_an_older_default_route_is_brought_up_to_date(settings: RegistrySettings) -> None:
-    async with registry(settings) as service, service.database.write() as session:
-        (route,) = (await session.exec(select(RouteRow))).all()
-        route.threshold = 10
-    async with registry(settings) as service:
-        assert [row.threshold for row in await rows(service, RouteRow)] == [60]
+        assert [row.settings["threshold"] for row in await rows(service, RouteRow)] == [60] * len(STARTERS)
 
 
 async def test_without_a_starter_the_registry_is_ready_and_routes_nothing(

@@ -1,0 +1,108 @@
+"""Applying a routes file: the table becomes what it says, in one transaction, or stays as it was."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from hone_chassis import announce
+from hone_chassis.database import Database, then
+from hone_contracts.ids import new_id
+from hone_contracts.registry import (
+    ApplyRoutes,
+    Route,
+    RouteChange,
+    RouteChanged,
+    RoutesApplied,
+)
+from hone_contracts.registry import Routes as Table
+from hone_registry import audit, routes, starter
+from hone_registry.routes_file import routes_of
+from hone_registry.tables import DEFAULT, USER, ModelRow, RouteRow
+from hone_registry.turns import one_at_a_time
+
+
+class RoutesFiles:
+    """Answers ApplyRoutes. ``applied`` is called after each commit: the copy on the broker is old now."""
+
+    def __init__(self, database: Database, applied: Callable[[], None]) -> None:
+        self._database, self._applied = database, applied
+
+    async def apply(self, question: ApplyRoutes) -> RoutesApplied:
+        """Raises BadRoutes with every fault of the file."""
+        async with self._database.read() as session:
+            registered = await _registered(session, question.tenant)
+        hones_own = starter.ROUTES if starter.NAME in registered else {}
+        # In a thread: a large file keeps a core busy for longer than other questions should wait.
+        read = await asyncio.to_thread(routes_of, question.text, registered, hones_own)
+        wanted = [
+            routes.row_of(question.tenant, own.route, USER if own.by_user else DEFAULT)
+            for own in read.values()
+        ]
+        after = [own.route for own in read.values()]
+        if question.dry_run:
+            async with self._database.read() as session:
+                return await _outcome(session, question, wanted, after)
+        async with self._database.write() as session:
+            await one_at_a_time(session, self._database)
+            outcome = await _outcome(session, question, wanted, after)
+            await _replace(session, question, wanted)
+            announce(session, *map(_changed, outcome.changes))
+            then(session, self._applied)
+            return outcome
+
+
+async def _registered(session: AsyncSession, tenant: str) -> frozenset[str]:
+    return frozenset((await session.exec(select(ModelRow.name).where(ModelRow.tenant == tenant))).all())
+
+
+async def _outcome(
+    session: AsyncSession, question: ApplyRoutes, wanted: Iterable[RouteRow], routes_after: Iterable[Route]
+) -> RoutesApplied:
+    before = await routes.resolved(session, question.tenant)
+    after = await routes.resolve(session, question.tenant, routes_after)
+    set_by = {row.artifact_type: row.set_by for row in wanted}
+    changes = tuple(
+        RouteChange(artifact_type=key, before=before.get(key), after=after.get(key))
+        for key in sorted(before.keys() | after.keys(), key=routes.place)
+        if before.get(key) != after.get(key)
+    )
+    table = Table(routes={key: after[key] for key in sorted(after, key=routes.place)}, set_by=set_by)
+    return RoutesApplied(dry_run=question.dry_run, changes=changes, table=table)
+
+
+async def _replace(session: AsyncSession, question: ApplyRoutes, wanted: Iterable[RouteRow]) -> None:
+    """The rows become ``wanted``; each that differs leaves a line in the audit trail."""
+    there = {row.artifact_type: row for row in await routes.rows(session, question.tenant)}
+    for row in wanted:
+        was = there.pop(row.artifact_type, None)
+        if routes.content_of(was) != routes.content_of(row):
+            _record(session, question, "routed", was, row)
+            await session.merge(row)
+    for row in there.values():
+        _record(session, question, "unrouted", row, None)
+        await session.delete(row)
+
+
+def _record(
+    session: AsyncSession, question: ApplyRoutes, action: str, was: RouteRow | None, now: RouteRow | None
+) -> None:
+    row = now or was
+    assert row is not None
+    audit.record(
+        session,
+        question.actor,
+        action,
+        f"route:{row.artifact_type}",
+        tenant=question.tenant,
+        was=routes.content_of(was),
+        now=routes.content_of(now),
+    )
+
+
+def _changed(change: RouteChange) -> RouteChanged:
+    route = change.after or change.before
+    assert route is not None
+    # A job of its own: it is no artifact's.
+    return RouteChanged(correlation_id=new_id("job"), route=route, removed=change.after is None)
