@@ -46,11 +46,11 @@ def label(text: str, also: Mapping[str, str] | None = None, most: int = MAX_LABE
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 
-def identifiers(names: Iterable[str], fallback: str) -> dict[str, str]:
-    """How each name is written as an identifier: distinct for distinct names, whatever the case; names that are
-    identifiers already stay, where nobody before them took theirs."""
+def identifiers(names: Iterable[str], fallback: str, others: Iterable[str] = ()) -> dict[str, str]:
+    """How each name is written as an identifier: distinct for distinct names and from the others, whatever the case;
+    names that are identifiers already stay, where nobody before them took theirs."""
     written: dict[str, str] = {}
-    taken: set[str] = set()
+    taken = {other.casefold() for other in others}
     for name in dict.fromkeys(names):
         base = _identifier(name)
         if base:

@@ -1,0 +1,1 @@
+"""Flowcharts: how work flows, where it forks, how it ends."""
