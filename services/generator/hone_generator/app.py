@@ -7,10 +7,14 @@ from contextlib import asynccontextmanager
 from hone_chassis import Running, Service
 from hone_chassis.cancellations import Cancellations
 from hone_chassis.routes_table import RoutesWatcher
+from hone_contracts.chat import ListChatModels
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
 from hone_generator.artifacts import KINDS
 from hone_generator.artifacts.kind import Tools
+from hone_generator.chat.models import ChatModelList
+from hone_generator.chat.service import ChatService
 from hone_generator.engine import metrics
+from hone_generator.engine.chat import Chat
 from hone_generator.engine.circuits import Circuits
 from hone_generator.engine.engine import Engine
 from hone_generator.handlers import GenerationHandler
@@ -35,6 +39,8 @@ def create(
     router = Router(RoutesWatcher.of(service), files)
     circuits = Circuits(time.monotonic, told=metrics.circuit)
     engine = Engine(known, tools, circuits)
+    chat = Chat(known, circuits, router.resolve_chat)
+    chats = ChatService(chat, settings.parallel_chats, settings.graceful_timeout_s)
     handler = GenerationHandler(KINDS, router.resolve, engine, Cancellations.of(service))
 
     @asynccontextmanager
@@ -46,6 +52,8 @@ def create(
         await tools.mermaid.aclose()
 
     service.resource(opened)
+    service.resource(chats.listening)
+    service.answers(ListChatModels, ChatModelList(known, router.routes))
     service.works_on(GenerateArtifact, handler, parallel=settings.parallel_generations)
     service.announces(ArtifactGenerated, GenerationFailed)
     return service

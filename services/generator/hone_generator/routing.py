@@ -5,8 +5,10 @@ from typing import Protocol
 
 from hone_chassis import RemoteError, Running, Transient, rpc
 from hone_chassis.errors import Permanent
+from hone_contracts.artifacts import ArtifactType
+from hone_contracts.chat import ROUTE_PREFIX
 from hone_contracts.models import InvalidModelRef, ModelRef
-from hone_contracts.registry import Model, Reading, Route, RouteKey, RouteModel, ShowModel
+from hone_contracts.registry import DEFAULT_ROUTE, Model, Reading, Route, RouteKey, RouteModel, ShowModel
 from hone_generator.providers.llamacpp import ModelFile
 
 _IN_PROCESS = "llamacpp"
@@ -16,7 +18,13 @@ _WHOLE_UP_TO_CHARS = 6_000
 
 
 class RoutingTable(Protocol):
-    def resolve(self, artifact_type: RouteKey) -> Route | None: ...
+    """``hone_chassis.routes_table.RoutesWatcher``."""
+
+    def resolve(self, artifact_type: ArtifactType) -> Route | None:
+        """The type's route, or the default one."""
+        ...
+
+    def resolve_default(self) -> Route | None: ...
 
 
 class Router:
@@ -29,10 +37,32 @@ class Router:
     def start(self, running: Running) -> None:
         self._running = running
 
-    async def resolve(self, artifact_type: RouteKey, wanted: str | None, length_chars: int) -> Route:
+    async def resolve(self, artifact_type: ArtifactType, wanted: str | None, length_chars: int) -> Route:
         """Raises Transient while there is no routing table, Permanent for a model that cannot be or a route that is
         switched off."""
-        route = self._table.resolve(artifact_type)
+        return await self._ready(artifact_type, self._table.resolve(artifact_type), wanted, length_chars)
+
+    async def resolve_chat(self, model: str) -> Route:
+        """Of what a chat names: ``default``, ``hone/`` and an artifact type, or a model. Raises as ``resolve``."""
+        if model == DEFAULT_ROUTE:
+            return await self._ready(DEFAULT_ROUTE, self._table.resolve_default(), None, 0)
+        if not model.startswith(ROUTE_PREFIX):
+            return await self._ready(DEFAULT_ROUTE, self._table.resolve_default(), model, 0)
+        name = model.removeprefix(ROUTE_PREFIX)
+        if name not in set(ArtifactType):
+            known = ", ".join(f"{ROUTE_PREFIX}{each}" for each in ArtifactType)
+            detail = f"{model[:200]!r} is no route; there are {DEFAULT_ROUTE}, {known}"
+            raise Permanent("model_not_found", "No such route", detail, 404)
+        return await self._ready(ArtifactType(name), self._table.resolve(ArtifactType(name)), None, 0)
+
+    def routes(self) -> list[Route]:
+        """Every route there is, the default one first."""
+        found = [self._table.resolve_default(), *(self._table.resolve(each) for each in ArtifactType)]
+        return [route for route in found if route is not None]
+
+    async def _ready(
+        self, artifact_type: RouteKey, route: Route | None, wanted: str | None, length_chars: int
+    ) -> Route:
         if route is not None and not route.enabled:
             raise Permanent(
                 "route_disabled",

@@ -18,6 +18,9 @@ class GeneratorSettings(ServiceSettings):
     parallel_generations: PositiveInt = Field(
         default=16, description="jobs at once; most wait for their model"
     )
+    parallel_chats: PositiveInt = Field(
+        default=256, description="chats at once; what comes beyond is refused"
+    )
     llamacpp_threads: PositiveInt = Field(default_factory=lambda: min(4, _cores()))
     llamacpp_context_tokens: PositiveInt = 4096
     llamacpp_idle_unload_s: PositiveFloat = 600.0

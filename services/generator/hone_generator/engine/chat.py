@@ -7,86 +7,66 @@ it, the listener has read part of an answer that no other model can continue, an
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from hone_contracts.artifacts import AttemptKind
-from hone_contracts.registry import Budget, Route
+from hone_contracts.registry import Reading, Route
+from hone_generator.chat.engine import ChatQuestion, Piece
 from hone_generator.engine import backoff
-from hone_generator.engine.budget import Now, Price, Purse, tighter, unknown_price
+from hone_generator.engine.asking import held_to
+from hone_generator.engine.budget import Now, Price, Purse, unknown_price
 from hone_generator.engine.call import Line, Meter, call
 from hone_generator.engine.circuits import CircuitOpen, Circuits
 from hone_generator.engine.errors import DeadlinePassed, NoAnswer, OverBudget
 from hone_generator.engine.plan import Barred, Candidate, order
 from hone_generator.engine.record import Record
-from hone_generator.providers.base import ChatMessage, Chunk, GenerationRequest, JsonSchema, Provider
+from hone_generator.providers.base import Chunk, GenerationRequest, JsonSchema, Provider
 from hone_generator.providers.errors import ProviderError
 
 _PROMPT_VERSION = "chat/1"
 _ANSWER_TOKENS = 4096  # for who does not say
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is said so far, and how the answer shall be. None leaves it to the route."""
-
-    messages: tuple[ChatMessage, ...]
-    max_tokens: int | None = None
-    temperature: float | None = None
-    seed: int | None = None
-    stop: tuple[str, ...] = ()
-    constraint: JsonSchema | None = None
-
-    @property
-    def chars(self) -> int:
-        return sum(len(message.content) for message in self.messages)
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A piece of the answer, and who says it. The last one has a ``finish_reason`` and, where known, ``usage``."""
-
-    model: str
-    chunk: Chunk
+# A model that knows Hone's own compact form alone does not converse.
+_CONVERSES: frozenset[Reading] = frozenset({"whole", "passages_schema"})
 
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """Shares ``circuits`` with the engine, so that what one learns of a model the other knows."""
+    """Shares ``circuits`` with the engine, so that what one learns of a model the other knows. ``route`` gives the
+    route of what a chat names as its model; it raises HandlingError."""
 
     providers: Mapping[str, Provider]
     circuits: Circuits
+    route: Callable[[str], Awaitable[Route]]
     price: Price = unknown_price
     now: Now = time.monotonic
     jitter: Callable[[], float] = random.random
 
-    async def stream(
-        self, route: Route, question: Question, budget: Budget | None = None
-    ) -> AsyncGenerator[Said, None]:
+    async def __call__(self, question: ChatQuestion) -> AsyncGenerator[Piece, None]:
         """Close it (``contextlib.aclosing``) to stop the model.
 
         Raises NoAnswer before the first piece: no model gave one. Raises ProviderError after it: it broke off.
         """
-        purse, record = Purse(tighter(route.budget, budget), self.now), Record(_PROMPT_VERSION)
-        line = Line(purse, self.circuits, self.price, self.now)
-        steps = order(route, self.providers)
+        route = await self.route(question.model)
+        record = Record(_PROMPT_VERSION)
+        line = Line(Purse(route.budget, self.now), self.circuits, self.price, self.now)
+        steps = order(route, self.providers, _CONVERSES)
         for place, step in enumerate(steps):
             if isinstance(step, Barred):
                 record.skipped(step.model, step.code, step.reason)
                 continue
-            async with aclosing(
-                self._ask(route, question, step, line, record, others=place + 1 < len(steps))
-            ) as said:
-                async for each in said:
-                    yield each
+            others = place + 1 < len(steps)
+            async with aclosing(self._ask(route, question, step, line, record, others=others)) as pieces:
+                async for piece in pieces:
+                    yield piece
             if record.attempts and record.attempts[-1].outcome == "answered":
                 return
         raise NoAnswer(record.attempts)
 
     async def _ask(
-        self, route: Route, question: Question, candidate: Candidate, line: Line, record: Record, *, others: bool
-    ) -> AsyncGenerator[Said, None]:  # fmt: skip
+        self, route: Route, question: ChatQuestion, candidate: Candidate, line: Line, record: Record, *, others: bool
+    ) -> AsyncGenerator[Piece, None]:  # fmt: skip
         """Nothing when the model gave no answer; the record says why."""
         for failures in range(1, route.attempts_per_model + 1):
             meter, started, begun = Meter(), self.now(), False
@@ -96,7 +76,7 @@ class Chat:
                 async with aclosing(_in_time(line, candidate, request, meter)) as chunks:
                     async for chunk in chunks:
                         begun = begun or bool(chunk.text)
-                        yield Said(candidate.model, chunk)
+                        yield Piece(chunk.text, candidate.model, chunk.finish_reason, chunk.usage)
             except (CircuitOpen, OverBudget) as refusal:
                 record.refused(candidate.model, refusal)
                 return
@@ -115,15 +95,19 @@ class Chat:
                 return
 
 
-def _request(route: Route, question: Question, candidate: Candidate, line: Line) -> GenerationRequest:
+def _request(route: Route, question: ChatQuestion, candidate: Candidate, line: Line) -> GenerationRequest:
     """Raises OverBudget."""
     limits = line.limited(route.limits)
+    chars = sum(len(message.content) for message in question.messages)
+    schema = question.answer_schema
+    constraint = JsonSchema(schema) if schema is not None else None
+    messages, kept = held_to(constraint, question.messages, candidate.provider.capabilities)
     return GenerationRequest(
-        messages=question.messages,
-        max_tokens=line.room(candidate, question.chars, question.max_tokens or _ANSWER_TOKENS),
+        messages=messages,
+        max_tokens=line.room(candidate, chars, question.max_tokens or _ANSWER_TOKENS),
         temperature=route.temperature if question.temperature is None else question.temperature,
         seed=question.seed or 0,
-        constraint=question.constraint if candidate.provider.capabilities.json_schema else None,
+        constraint=kept,
         stop=question.stop,
         connect_s=limits.connect_s,
         first_token_s=limits.first_token_s,

@@ -3,10 +3,10 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from hone_contracts.artifacts import Artifact
+from hone_contracts.artifacts import Artifact, ValidatorResult
 from hone_contracts.ids import new_id
 from hone_contracts.registry import Budget, Route
 from hone_generator.artifacts.kind import ArtifactKind, Brief, Subject, Tools
@@ -26,6 +26,8 @@ from hone_generator.providers.base import Provider
 from hone_generator.providers.errors import ContextTooLong, ProviderError
 from hone_generator.validators.judge import judge
 from hone_generator.validators.scoring import combine
+
+Judge = Callable[[ArtifactKind, Subject, Tools], Awaitable[Sequence[ValidatorResult]]]
 
 _ADVICE = (
     "A larger model will do better: install Ollama, run `ollama pull qwen2.5-coder:7b`, then "
@@ -67,6 +69,7 @@ class Engine:
     tools: Tools
     circuits: Circuits
     price: Price = unknown_price
+    judged: Judge = judge
     now: Now = time.monotonic
     jitter: Callable[[], float] = random.random
     deadlines: Deadlines = field(default_factory=Deadlines)
@@ -155,7 +158,7 @@ class _Walk:
                     break
             else:
                 tries.answered(answer)
-                if self._best is None or answer.score.score > self._best.score.score:
+                if self._best is None or answer.worth > self._best.worth:
                     self._best = answer
         return tries.reached
 
@@ -231,13 +234,13 @@ class _Walk:
         await self._audience("validating")
         started = self._engine.now()
         subject = Subject(draft.content, request.requirements, request.context, request.options, draft)
-        results = await judge(request.kind, subject, self._engine.tools)
+        results = await self._engine.judged(request.kind, subject, self._engine.tools)
         self._timings.validating += self._engine.now() - started
         return Answer(candidate, draft, tuple(results), combine(results))
 
     def _artifact(self, best: Answer) -> Artifact:
         route, score = self._request.route, best.score.score
-        accepted = score >= route.threshold
+        accepted = best.score.accepted(route.threshold)
         metrics.SCORES.labels(self._request.kind.type, str(accepted).lower()).observe(score)
         return Artifact(
             artifact_id=new_id("art"),

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hone_contracts.models import InvalidModelRef, ModelRef
-from hone_contracts.registry import Reading, Route, RouteModel
+from hone_contracts.registry import DEFAULT_ROUTE, Reading, Route, RouteModel
 from hone_generator.providers.base import Provider
 
 _ADVICE = (
-    "use a larger model: install Ollama, run `ollama pull qwen2.5-coder:7b`, then ask with "
-    "`--model ollama:qwen2.5-coder:7b` or name it in the route (`hone routes apply FILE.yaml`)"
+    "use a larger model: install Ollama, run `ollama pull qwen2.5-coder:7b`, then ask for "
+    "ollama:qwen2.5-coder:7b or name it in the route (`hone routes apply FILE.yaml`)"
 )
 
 
@@ -88,4 +88,5 @@ def _reading(wanted: Reading, readings: frozenset[Reading]) -> Reading | None:
 
 
 def _cannot_read(named: RouteModel, route: Route) -> str:
-    return f"{named.model} was trained for other artifacts and cannot make {route.artifact_type}; {_ADVICE}"
+    wanted = "chat" if route.artifact_type == DEFAULT_ROUTE else f"make {route.artifact_type}"
+    return f"{named.model} was trained for one form of answer and cannot {wanted}; {_ADVICE}"

@@ -25,6 +25,11 @@ class Answer:
     results: tuple[ValidatorResult, ...]
     score: Score
 
+    @property
+    def worth(self) -> tuple[int, bool]:
+        """What answers are compared by."""
+        return self.score.score, self.score.gates_passed
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -56,12 +61,12 @@ class Tries:
 
     @property
     def best(self) -> Answer | None:
-        return max(self.answers, key=lambda each: each.score.score, default=None)
+        return max(self.answers, key=lambda each: each.worth, default=None)
 
     @property
     def reached(self) -> bool:
         """Whether an answer reached the threshold, and with that ends the search."""
-        return self.best is not None and self.best.score.score >= self.route.threshold
+        return self.best is not None and self.best.score.accepted(self.route.threshold)
 
     def answered(self, answer: Answer) -> None:
         self.made += 1
@@ -97,7 +102,7 @@ class Tries:
     def _repair(self, best: Answer) -> Question:
         """The last answer is mended unless an earlier one was better; a model that repeats itself is made warmer."""
         last = self.answers[-1]
-        wrong = last if last.score.score >= best.score.score else best
+        wrong = last if last.worth >= best.worth else best
         asked_before = sum(each is not wrong for each in self.answers[self.answers.index(wrong) + 1 :])
         repeats = max(self._said[wrong.draft.answer] - 1, asked_before)
         warmer = min(self.route.temperature + _WARMER * repeats, max(_WARMEST, self.route.temperature))
