@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from hone_chassis.database import Database
 from hone_contracts.artifacts import ArtifactType
-from hone_contracts.generation import MAX_REQUIREMENTS_CHARS, GenerateArtifact
+from hone_contracts.generation import MAX_CONTEXT_CHARS, MAX_REQUIREMENTS_CHARS, GenerateArtifact
 from hone_contracts.ids import new_id
 from hone_contracts.models import ModelRef
+from hone_contracts.registry import Budget
 from hone_gateway.errors import NoSuchArtifact, UnknownArtifactType
 from hone_gateway.http import bodies
 from hone_gateway.http.authentication import principal
@@ -25,6 +26,10 @@ from hone_gateway.tables import ArtifactRow
 def _readable(text: str) -> str:
     if not text.strip():
         raise ValueError("write what the artifact shall show; it is empty")
+    return _plain(text)
+
+
+def _plain(text: str) -> str:
     for place, character in enumerate(text):
         if (character < " " and character not in "\n\r\t") or character == "\x7f":
             raise ValueError(
@@ -35,6 +40,20 @@ def _readable(text: str) -> str:
 
 def _model_reference(reference: str) -> str:
     return str(ModelRef.parse(reference))
+
+
+class BudgetRequest(bodies.RequestBody):
+    """What the request may take and cost at most, all attempts together; the route's limits hold beside these."""
+
+    deadline_s: float = Field(default=7200, gt=0, le=7200)
+    max_tokens: int | None = Field(
+        default=None, gt=0, le=10**12, description="prompt and answer tokens together"
+    )
+    max_cost_usd: float | None = Field(default=None, ge=0, le=10**6, description="of cloud models")
+
+
+_OptionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=50)]
+_OptionValue = Annotated[str, AfterValidator(_plain), Field(max_length=200)]
 
 
 class GenerateRequest(bodies.RequestBody):
@@ -54,6 +73,13 @@ class GenerateRequest(bodies.RequestBody):
         default=None, description="provider:model[:tag]; the route of the type decides when absent"
     )
     context: str | None = Field(default=None, min_length=1, max_length=200)
+    context_text: Annotated[str, AfterValidator(_plain)] | None = Field(
+        default=None, max_length=MAX_CONTEXT_CHARS, description="the project's own words and names"
+    )
+    options: dict[_OptionName, _OptionValue] = Field(
+        default={}, max_length=20, description="what the type leaves open: dialect is sqlite, say"
+    )
+    budget: BudgetRequest | None = None
 
     def command(self, job_id: str, tenant: str) -> GenerateArtifact:
         """Raises UnknownArtifactType."""
@@ -68,6 +94,9 @@ class GenerateRequest(bodies.RequestBody):
             requirements=self.requirements,
             model=self.model,
             context=self.context,
+            context_text=self.context_text,
+            options=self.options,
+            budget=None if self.budget is None else Budget(**self.budget.model_dump()),
         )
 
 

@@ -79,6 +79,22 @@ class NotJson(GatewayError):
         super().__init__("Send JSON with the header `Content-Type: application/json`.")
 
 
+class NotARoutesFile(GatewayError):
+    status, code, title = 415, "not_a_routes_file", "The body must be YAML or JSON"
+
+    def __init__(self) -> None:
+        super().__init__("Send the routes file with `Content-Type: application/yaml`, or application/json.")
+
+
+class RoutesFileTooLarge(GatewayError):
+    status, code, title = 413, "routes_file_too_large", "The routes file is too large"
+
+    def __init__(self, limit_chars: int) -> None:
+        super().__init__(
+            f"At most {limit_chars} characters are read; is it a routes file?", limit_chars=limit_chars
+        )
+
+
 class MalformedBody(GatewayError):
     status, code, title = 400, "malformed_body", "The body is not valid JSON"
 

@@ -22,9 +22,10 @@ _MAX_CACHED = 10_000
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks."""
+    """Who asks: a key by its name, on behalf of a tenant."""
 
     tenant: str
+    name: str
 
 
 class Keys:
@@ -49,7 +50,7 @@ class Keys:
             row = (await session.exec(query)).first()
         if row is None:
             raise NotAuthenticated
-        principal = Principal(row.tenant)
+        principal = Principal(row.tenant, row.name)
         if len(self._cached) >= _MAX_CACHED:
             self._cached.clear()
         self._cached[digest] = (time.monotonic() + self._cache_s, principal)

@@ -1,10 +1,10 @@
-"""The models and routes that the registry knows."""
+"""The models that the registry knows."""
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from hone_chassis import Service
-from hone_contracts.registry import ListModels, ListRoutes, Model, Models, Routes, ShowModel
+from hone_contracts.registry import ListModels, Model, Models, ShowModel
 from hone_gateway.asking import ask
 from hone_gateway.http.answers import json_of
 from hone_gateway.http.authentication import principal
@@ -22,10 +22,5 @@ def router(service: Service) -> APIRouter:
     async def model(name: str, request: Request) -> Response:
         """One model with its versions."""
         return json_of(await ask(service, ShowModel(tenant=principal(request).tenant, name=name), Model))
-
-    @routes.get("/api/routes", responses={200: {"model": Routes}})
-    async def routing_table(request: Request) -> Response:
-        """Which model answers for which artifact type."""
-        return json_of(await ask(service, ListRoutes(tenant=principal(request).tenant), Routes))
 
     return routes

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from nats.js.api import AckPolicy, ConsumerConfig
-from playing import Gateway, generated, next_command, publish, running, settings
+from playing import REQUEST, Gateway, generated, next_command, publish, running, settings
 from running import until
 from sqlmodel import select
 
@@ -17,6 +17,7 @@ from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, Gener
 from hone_contracts.hub import ConversionFailed, ConvertModel, ModelConverted
 from hone_contracts.ids import new_id
 from hone_contracts.job_messages import JobCancelled
+from hone_contracts.registry import Budget
 from hone_gateway.tables import ArtifactRow
 
 OUT_OF_MEMORY = ErrorBody(code="model_load", title="The model did not load", detail="Not enough memory.")
@@ -268,3 +269,19 @@ async def test_a_dead_letter_that_is_no_command_says_so(sqlite_gateway: Gateway)
         refused = await gateway.http.post(f"/api/dead/{letter['id']}/retry")
         assert (refused.status_code, refused.json()["code"]) == (409, "not_resendable")
     assert len(letters) == 4
+
+
+async def test_context_options_and_budget_go_with_the_command(sqlite_gateway: Gateway) -> None:
+    more = {
+        "type": "sql_ddl",
+        "context_text": "We say patron, not member.",
+        "options": {"dialect": "sqlite"},
+        "budget": {"max_cost_usd": 0.05},
+    }
+    assert (await sqlite_gateway.post(REQUEST | more)).status_code == 202
+    command = await next_command(sqlite_gateway.jetstream)
+    assert (command.context_text, command.options) == ("We say patron, not member.", {"dialect": "sqlite"})
+    # Only what was asked for is tighter than the route's own.
+    assert command.budget == Budget(deadline_s=7200, max_tokens=None, max_cost_usd=0.05)
+    await sqlite_gateway.accepted()
+    assert (await next_command(sqlite_gateway.jetstream)).budget is None

@@ -14,7 +14,7 @@ from hone_chassis.rpc import answering
 from hone_contracts import subjects
 from hone_contracts.errors import Request
 from hone_contracts.hub import FileReport, InspectFile
-from hone_contracts.registry import ListModels, ListRoutes, Model, Models, Routes, ShowModel
+from hone_contracts.registry import ListModels, Model, Models, ShowModel
 from hone_contracts.status import AskStatus, ServiceStatus
 from hone_contracts.training import CheckTraining, TrainingPossible
 
@@ -41,7 +41,7 @@ async def answered(
     await subscription.unsubscribe()
 
 
-async def test_models_and_routes_come_from_the_registry(sqlite_gateway: Gateway) -> None:
+async def test_models_come_from_the_registry(sqlite_gateway: Gateway) -> None:
     async def models(_question: ListModels) -> Models:
         return Models(models=(MODEL,))
 
@@ -50,18 +50,13 @@ async def test_models_and_routes_come_from_the_registry(sqlite_gateway: Gateway)
             raise Permanent("no_such_model", "There is no such model", f"No model {question.name}.", 404)
         return MODEL
 
-    async def routes(_question: ListRoutes) -> Routes:
-        return Routes(routes={})
-
     http = sqlite_gateway.http
     async with (
         answered(sqlite_gateway, ListModels, models),
         answered(sqlite_gateway, ShowModel, model),
-        answered(sqlite_gateway, ListRoutes, routes),
     ):
         assert (await http.get("/api/models")).json() == {"models": [MODEL.model_dump(mode="json")]}
         assert (await http.get("/api/models/hone-starter")).json()["provider"] == "llamacpp"
-        assert (await http.get("/api/routes")).json() == {"routes": {}}
         missing = await http.get("/api/models/nothing")
     assert (missing.status_code, missing.json()["code"]) == (404, "no_such_model")
     assert missing.headers["content-type"] == "application/problem+json"

@@ -41,6 +41,14 @@ async def test_bodies_that_do_not_fit_are_refused_and_leave_nothing(sqlite_gatew
         (REQUEST | {"requirements": 7}, "requirements"),
         (REQUEST | {"model": "no-provider"}, "model"),
         (REQUEST | {"modle": "ollama:x"}, "modle"),
+        (REQUEST | {"context_text": "a\x00b"}, "context_text"),
+        (REQUEST | {"context_text": "a" * 200_001}, "context_text"),
+        (REQUEST | {"options": {"Dialect": "sqlite"}}, "options.Dialect.[key]"),
+        (REQUEST | {"options": {"dialect": "a\x1b[31m"}}, "options.dialect"),
+        (REQUEST | {"options": {f"o{number}": "" for number in range(21)}}, "options"),
+        (REQUEST | {"budget": {"deadline": 5}}, "budget.deadline"),
+        (REQUEST | {"budget": {"deadline_s": 0}}, "budget.deadline_s"),
+        (REQUEST | {"budget": {"max_cost_usd": -1}}, "budget.max_cost_usd"),
         ({"type": "mermaid_erd"}, "requirements"),
     ]
     for body, field in cases:
@@ -196,7 +204,10 @@ async def test_the_api_describes_itself(sqlite_gateway: Gateway) -> None:
     openapi = (await http.get("/openapi.json")).json()
     post = openapi["paths"]["/api/artifacts"]["post"]
     assert post["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/GenerateRequest")
+    put = openapi["paths"]["/api/routes"]["put"]
+    assert set(put["requestBody"]["content"]) == {"application/yaml", "application/json"}
     shown = openapi["components"]["schemas"]["GenerateRequest"]
+    assert {"context_text", "options", "budget"} <= set(shown["properties"])
     assert shown["examples"][0]["type"] == "mermaid_erd"
     assert shown["properties"]["type"]["enum"] == [each.value for each in ArtifactType]
     for path, operations in openapi["paths"].items():

@@ -11,6 +11,8 @@ from hone_chassis.errors import HandlingError
 from hone_contracts.errors import ErrorBody
 from hone_gateway.errors import GatewayError
 
+_OURS = frozenset({"type", "title", "status", "detail", "instance", "code", "path", "headers"})
+
 
 def problem(
     status: int,
@@ -66,4 +68,5 @@ def plain_problem(status: int, detail: str, path: str, headers: dict[str, str] |
 
 def _remote(body: ErrorBody, path: str) -> Response:
     headers = {"Retry-After": "1"} if body.status == 503 else None
-    return problem(body.status, body.code, body.title, body.detail, path=path, headers=headers)
+    fields = {name: value for name, value in body.fields.items() if name not in _OURS}
+    return problem(body.status, body.code, body.title, body.detail, path=path, headers=headers, **fields)
