@@ -5,7 +5,7 @@ a word that is almost one of a few choices is taken for it. Sizes are bounded in
 repeats itself would never end, and again when the answer is read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -21,6 +21,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from hone_generator.text.naming import identity
 
 _MOST_NOTES = 20  # more, and nobody reads them
 M = TypeVar("M", bound=BaseModel)
@@ -131,6 +133,18 @@ def choice(literal: Any, default: str, aliases: Mapping[str, str] | None = None)
         return known.get(value.strip().lower(), default) if isinstance(value, str) else default
 
     return BeforeValidator(read)
+
+
+def ids_of(names: Iterable[tuple[str, str]]) -> Callable[[str], str]:
+    """What a model means by a name: one of these ids, or the id of this label where it wrote that instead, in any
+    style; a name that is neither stays."""
+    known: dict[str, str] = {}
+    exact: set[str] = set()
+    for id_, label in names:
+        exact.add(id_)
+        for name in (id_, label):
+            known.setdefault(identity(name), id_)
+    return lambda name: name if name in exact else known.get(identity(name), name)
 
 
 def closed_schema(model: type[BaseModel]) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def shown(text: str) -> str:
 
 def unquoted(text: str) -> str:
     text = text.strip()
-    return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`" else text
+    return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in '"`' else text
 
 
 def _first_word(header: re.Pattern[str]) -> str:

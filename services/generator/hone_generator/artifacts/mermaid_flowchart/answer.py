@@ -12,6 +12,7 @@ from hone_generator.artifacts.diagrams.answers import (
     Text,
     Word,
     choice,
+    ids_of,
     items,
 )
 from hone_generator.artifacts.mermaid_flowchart.ir import Edge, Flowchart, Group, Node, NodeKind
@@ -75,13 +76,21 @@ def chart_of(answer: FlowchartAnswer, hearing: Hearing) -> Flowchart:
         if node.id in seen:
             hearing.note(f"node {node.id} is given twice: the first was kept")
         seen.add(node.id)
+    node_of = ids_of((node.id, node.label) for node in answer.nodes)
+    group_of = ids_of((group.id, group.label) for group in answer.groups)
     return Flowchart(
         nodes=tuple(
-            Node(id=node.id, label=node.label, kind=node.kind, group=node.group, evidence=node.evidence)
+            Node(
+                id=node.id,
+                label=node.label,
+                kind=node.kind,
+                group=group_of(node.group),
+                evidence=node.evidence,
+            )
             for node in answer.nodes
         ),
         edges=tuple(
-            Edge(from_=edge.from_, to=edge.to, label=edge.label, evidence=edge.evidence)
+            Edge(from_=node_of(edge.from_), to=node_of(edge.to), label=edge.label, evidence=edge.evidence)
             for edge in answer.edges
         ),
         groups=tuple(Group(id=group.id, label=group.label) for group in answer.groups),

@@ -4,7 +4,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hone_generator.artifacts.diagrams.answers import Answer, Hearing, Quoted, Text, Word, choice, items
+from hone_generator.artifacts.diagrams.answers import (
+    Answer,
+    Hearing,
+    Quoted,
+    Text,
+    Word,
+    choice,
+    ids_of,
+    items,
+)
 from hone_generator.artifacts.mermaid_state.ir import EDGE, State, StateKind, StateMachine, Transition
 
 PROMPT_VERSION = "mermaid_state/1"  # stored with each attempt; raise it with every change of what is below
@@ -67,16 +76,29 @@ def machine_of(answer: StateAnswer, hearing: Hearing) -> StateMachine:
         if state.id in known:
             hearing.note(f"state {state.id} is given twice: the first was kept")
         known.add(state.id)
+    state_of = ids_of((state.id, state.label) for state in answer.states)
+
+    def end_of(name: str) -> str:
+        """Start and end in other words, unless a state is called so."""
+        found = state_of(name)
+        return EDGE if found not in known and name.strip().lower() in _EDGES else found
+
     return StateMachine(
         states=tuple(
-            State(id=each.id, label=each.label, kind=each.kind, parent=each.parent, evidence=each.evidence)
+            State(
+                id=each.id,
+                label=each.label,
+                kind=each.kind,
+                parent=state_of(each.parent),
+                evidence=each.evidence,
+            )
             for each in answer.states
             if each.id != EDGE
         ),
         transitions=tuple(
             Transition(
-                from_=_end(each.from_, known),
-                to=_end(each.to, known),
+                from_=end_of(each.from_),
+                to=end_of(each.to),
                 event=each.event,
                 guard=each.guard.strip().removeprefix("[").removesuffix("]"),
                 action=each.action.strip().removeprefix("/"),
@@ -85,8 +107,3 @@ def machine_of(answer: StateAnswer, hearing: Hearing) -> StateMachine:
             for each in answer.transitions
         ),
     )
-
-
-def _end(name: str, known: set[str]) -> str:
-    """Start and end in other words, unless a state is called so."""
-    return EDGE if name not in known and name.strip().lower() in _EDGES else name

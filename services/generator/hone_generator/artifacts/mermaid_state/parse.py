@@ -1,7 +1,7 @@
 """Mermaid state text read back into a machine, tolerantly: for checks of a file that came from anywhere.
 
 Whether Mermaid accepts the text is not decided here; a line that is not understood is reported and passed over.
-States may be used without being declared, as people write them. Notes, styles and dividers are passed over in silence.
+States may be used without being declared, as people write them. Notes, styles and dividers are passed over.
 """
 
 import re
@@ -11,10 +11,9 @@ from hone_generator.artifacts.mermaid_state.ir import EDGE, State, StateKind, St
 
 HEADER = re.compile(r"stateDiagram(?:-v2)?(?=\s|$)", re.IGNORECASE)
 
-_NAME = r"\[\*\]|[^\s:{}\"-][^\s:{}\"]*?"
-_TRANSITION = re.compile(
-    rf"(?P<from>{_NAME})(?::::[\w-]+)?\s*--+>\s*(?P<to>{_NAME})(?::::[\w-]+)?\s*(?::(?!::)\s*(?P<label>.*))?"
-)
+_END = r"(?P<name>\[\*\]|[^\s:{}\"]+)(?::::[\w-]+)?"
+_SOURCE = re.compile(_END)
+_TARGET = re.compile(rf"{_END}\s*(?::(?!::)\s*(?P<label>.*))?")
 _SPECIAL = re.compile(
     r"state\s+(?P<id>\S+)\s*(?:<<|\[\[)(?P<kind>fork|join|choice)(?:>>|\]\])", re.IGNORECASE
 )
@@ -26,6 +25,7 @@ _NOTE = re.compile(r"note\s+(?:(?:left|right)\s+of\s+\S+|\")", re.IGNORECASE)
 _IGNORED = re.compile(
     r"(?:direction|classDef|class|style|click|scale)\s|hide empty description$|--$", re.IGNORECASE
 )
+_DEEPEST = 20  # composites in each other; what lies deeper is read as if it lay there
 
 
 class _Reader:
@@ -51,8 +51,10 @@ class _Reader:
             self._statement(number, text)
 
     def _statement(self, number: int, text: str) -> None:
-        if found := _TRANSITION.fullmatch(text):
-            self._transition(number, found)
+        before, arrow, after = text.partition("-->")
+        source, target = _SOURCE.fullmatch(before.strip()), _TARGET.fullmatch(after.strip())
+        if arrow and source and target:
+            self._transition(number, source["name"], target["name"], target["label"] or "")
         elif found := _SPECIAL.fullmatch(text):
             kinds: dict[str, StateKind] = {"fork": "fork", "join": "join", "choice": "choice"}
             self._state(number, found["id"], found["id"], kinds[found["kind"].lower()])
@@ -71,7 +73,7 @@ class _Reader:
 
     def _enter(self, found: re.Match[str]) -> None:
         if found["open"] and not found.groupdict().get("close"):
-            self.open.append(found["id"])
+            self.open.append(found["id"] if len(self.open) < _DEEPEST else self.open[-1])
 
     def _state(self, number: int, name: str, label: str = "", kind: StateKind = "state") -> None:
         """A state, declared here or only used: where it was first seen is where it lies, unless it is declared
@@ -89,15 +91,13 @@ class _Reader:
             update["kind"] = kind
         self.states[name] = known.model_copy(update=update)
 
-    def _transition(self, number: int, found: re.Match[str]) -> None:
-        for end in (found["from"], found["to"]):
+    def _transition(self, number: int, from_: str, to: str, label: str) -> None:
+        for end in (from_, to):
             if end != EDGE and end not in self.states:
                 self._state(number, end)
-        event, guard, action = split_label(unquoted(found["label"] or ""))
-        self.lines.setdefault(f"{found['from']}-->{found['to']}", number)
-        self.transitions.append(
-            Transition(from_=found["from"], to=found["to"], event=event, guard=guard, action=action)
-        )
+        event, guard, action = split_label(unquoted(label))
+        self.lines.setdefault(f"{from_}-->{to}", number)
+        self.transitions.append(Transition(from_=from_, to=to, event=event, guard=guard, action=action))
 
 
 def split_label(text: str) -> tuple[str, str, str]:

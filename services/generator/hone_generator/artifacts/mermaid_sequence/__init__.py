@@ -1,0 +1,1 @@
+"""Sequence diagrams: who says what to whom, in which order."""
