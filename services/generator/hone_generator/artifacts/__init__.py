@@ -6,5 +6,14 @@ from types import MappingProxyType
 from hone_contracts.artifacts import ArtifactType
 from hone_generator.artifacts.kind import ArtifactKind
 from hone_generator.artifacts.mermaid_erd.kind import MermaidErd
+from hone_generator.artifacts.mermaid_flowchart.kind import MERMAID_FLOWCHART
+from hone_generator.artifacts.mermaid_sequence.kind import MERMAID_SEQUENCE
+from hone_generator.artifacts.mermaid_state.kind import MERMAID_STATE
 
-KINDS: Mapping[ArtifactType, ArtifactKind] = MappingProxyType({kind.type: kind for kind in (MermaidErd(),)})
+_KINDS: tuple[ArtifactKind, ...] = (
+    MermaidErd(),
+    MERMAID_FLOWCHART,
+    MERMAID_SEQUENCE,
+    MERMAID_STATE,
+)
+KINDS: Mapping[ArtifactType, ArtifactKind] = MappingProxyType({kind.type: kind for kind in _KINDS})

@@ -94,29 +94,31 @@ class SequenceChecks:
         """A case in which nothing is said, an alternative with one case, a condition that is not told."""
         open_: list[
             tuple[Step, int, int, int]
-        ] = []  # the begin, its number, sections so far, steps in this section
+        ] = []  # begin, its number, its cases, what was said before the last
+        said = 0
         for number, step in self.steps:
             if step.kind in BLOCKS:
                 yield from self._untold(number, step)
-                open_.append((step, number, 1, 0))
-            elif step.kind in ("else", "end") and open_:
-                begin, begun, sections, said = open_.pop()
-                if not said:
-                    yield Flaw(
-                        MISSING,
-                        f"{self._at(begun)}in a case of {begin.kind} {shown(begin.text)} nothing happens: add it",
-                    )
-                if step.kind == "else":
-                    open_.append((begin, begun, sections + 1, 0))
-                elif begin.kind in ("alt", "par") and sections < 2:
-                    word = SECTIONS[begin.kind]
-                    yield Flaw(
-                        MISSING,
-                        f"{self._at(begun)}{begin.kind} {shown(begin.text)} has one case: add the other after "
-                        f"{word}, or make it an opt",
-                    )
-            if step.kind != "else" and step.kind not in BLOCKS:
-                open_ = [(begin, begun, sections, said + 1) for begin, begun, sections, said in open_]
+                open_.append((step, number, 1, said))
+            elif step.kind in ("else", "end"):
+                if open_:
+                    yield from self._case_flaws(step, *open_[-1], said)
+                    begin, begun, cases, _ = open_.pop()
+                    open_ += [(begin, begun, cases + 1, said)] if step.kind == "else" else []
+            else:
+                said += 1
+
+    def _case_flaws(
+        self, step: Step, begin: Step, begun: int, cases: int, before: int, said: int
+    ) -> Iterator[Flaw]:
+        where, block = self._at(begun), f"{begin.kind} {shown(begin.text)}"
+        if said == before:
+            yield Flaw(
+                MISSING, f"{where}in a case of {block} nothing happens: add its messages or leave it out"
+            )
+        if step.kind == "end" and begin.kind in ("alt", "par") and cases < 2:
+            word = SECTIONS[begin.kind]
+            yield Flaw(MISSING, f"{where}{block} has one case: add the other after {word}, or make it an opt")
 
     def _untold(self, number: int, step: Step) -> Iterator[Flaw]:
         if not step.text and step.kind not in ("par", "critical"):
