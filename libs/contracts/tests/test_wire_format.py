@@ -21,6 +21,7 @@ from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, Gener
 from hone_contracts.hub import ConversionFailed, ConvertModel, ModelConverted
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import JobProgressed, Message
+from hone_contracts.providers import GpuStatus, ProviderModel, Providers, ProviderStatus
 from hone_contracts.registry import (
     Budget,
     Route,
@@ -102,6 +103,21 @@ EXAMPLES: tuple[BaseModel, ...] = (
     ),
     CardReleased(was_held=True),
     ROUTE,
+    Providers(
+        providers=(
+            ProviderStatus(
+                name="ollama",
+                local=True,
+                ok=True,
+                detail="http://127.0.0.1:11434 runs Ollama 0.24.0",
+                models=(
+                    ProviderModel(model="ollama:qwen2.5-coder:7b", loaded=True, size_bytes=4_700_000_000),
+                ),
+                models_total=1,
+            ),
+        ),
+        gpus=(GpuStatus(name="NVIDIA H200", total_bytes=150_754_820_096, used_bytes=0),),
+    ),
     RoutesApplied(
         dry_run=True,
         changes=(RouteChange(artifact_type=ArtifactType.MERMAID_ERD, before=ROUTE, after=None),),

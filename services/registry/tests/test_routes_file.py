@@ -179,7 +179,7 @@ def test_a_cloud_model_needs_the_word_that_the_cloud_may_be_used() -> None:
         ("sql_ddl: {reading: passage}", 1, "sql_ddl.reading", "did you mean passages?"),
         ("sql_ddl: {model: qwen}", 1, "sql_ddl.model", "write provider:model"),
         ("sql_ddl: {model: olama:qwen}", 1, "sql_ddl.model", "did you mean ollama?"),
-        ("sql_ddl: {model: ollama+http://h:1/v1:q}", 1, "sql_ddl.model", "openai+http://h:1/v1:q"),
+        ("sql_ddl: {model: gemini+http://h:1/v1:q}", 1, "sql_ddl.model", "takes no address"),
         ("sql_ddl: {model: llamacpp:mine}", 1, "sql_ddl.model", "not registered; there are: llamacpp:hone"),
         ('sql_ddl: {model: "ollama:\\ud83d"}', 1, "sql_ddl.model", "characters"),
         ("sql_ddl: {fallbacks: ollama:a}", 1, "sql_ddl.fallbacks", "write it in [ ]"),
@@ -277,7 +277,7 @@ def test_any_text_is_routes_or_faults_with_lines(text: str) -> None:
             assert Route.model_validate_json(route.model_dump_json()) == route
 
 
-_MODELS = st.sampled_from(["ollama:a", "ollama:b:7b", "openai+http://h:1/v1:m", STARTER])
+_MODELS = st.sampled_from(["ollama:a", "ollama+http://h:11434:b:7b", "openai+http://h:1/v1:m", STARTER])
 _READINGS = st.sampled_from(["whole", "passages", "passages_schema"])
 _SECONDS = st.integers(1, 600)
 

@@ -15,6 +15,7 @@ N = TypeVar("N", int, float)
 Read = Callable[[Node], T]
 
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_WITH_ADDRESS = ("ollama", "openai")
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 _WHOLE = re.compile(r"[+-]?[0-9][0-9_]{0,17}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})(?:[eE][+-]?[0-9]{1,2})?")
@@ -89,8 +90,8 @@ def model(registered: Collection[str]) -> Read[str]:
         if ref.provider not in PROVIDERS:
             there_are = f"there are {', '.join(PROVIDERS)}{did_you_mean(ref.provider, PROVIDERS)}"
             raise Wrong(node.line, f"{shown(ref.provider)} is no provider; {there_are}")
-        if ref.base_url is not None and ref.provider != "openai":
-            raise Wrong(node.line, f"only openai takes an address: openai+{ref.base_url}:{ref.name}")
+        if ref.base_url is not None and ref.provider not in _WITH_ADDRESS:
+            raise Wrong(node.line, f"{ref.provider} takes no address; {' and '.join(_WITH_ADDRESS)} do")
         if ref.provider == "llamacpp" and str(ref) not in registered:
             there_are = ", ".join(name for name in sorted(registered) if name.startswith("llamacpp:"))
             raise Wrong(node.line, f"{shown(text)} is not registered; there are: {there_are or 'none'}")
