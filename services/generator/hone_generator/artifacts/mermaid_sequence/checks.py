@@ -2,6 +2,7 @@
 replies that answer nothing, and cases in which nothing happens."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from hone_contracts.artifacts import ValidatorResult
 from hone_generator.artifacts.diagrams.findings import (
@@ -21,6 +22,16 @@ from hone_generator.validators.flaws import MISSING, ODD, WRONG, Flaw, at, judge
 _MOST_PARTICIPANTS = 12
 _MOST_MESSAGES = 40
 _DEEPEST = 3
+
+
+@dataclass(slots=True)
+class _Block:
+    """A block that is open: the number of its first step, and how much was said before its last case."""
+
+    begin: Step
+    number: int
+    before: int
+    cases: int = 1
 
 
 class SequenceChecks:
@@ -92,33 +103,30 @@ class SequenceChecks:
 
     def _block_flaws(self) -> Iterator[Flaw]:
         """A case in which nothing is said, an alternative with one case, a condition that is not told."""
-        open_: list[
-            tuple[Step, int, int, int]
-        ] = []  # begin, its number, its cases, what was said before the last
+        open_: list[_Block] = []
         said = 0
         for number, step in self.steps:
             if step.kind in BLOCKS:
                 yield from self._untold(number, step)
-                open_.append((step, number, 1, said))
+                open_.append(_Block(step, number, said))
             elif step.kind in ("else", "end"):
                 if open_:
-                    yield from self._case_flaws(step, *open_[-1], said)
-                    begin, begun, cases, _ = open_.pop()
-                    open_ += [(begin, begun, cases + 1, said)] if step.kind == "else" else []
+                    yield from self._case_flaws(open_[-1], step, said)
+                    open_[-1].cases, open_[-1].before = open_[-1].cases + 1, said
+                    del open_[len(open_) - (step.kind == "end") :]
             else:
                 said += 1
 
-    def _case_flaws(
-        self, step: Step, begin: Step, begun: int, cases: int, before: int, said: int
-    ) -> Iterator[Flaw]:
-        where, block = self._at(begun), f"{begin.kind} {shown(begin.text)}"
-        if said == before:
+    def _case_flaws(self, block: _Block, step: Step, said: int) -> Iterator[Flaw]:
+        begin = block.begin
+        where, what = self._at(block.number), f"{begin.kind} {shown(begin.text)}"
+        if said == block.before:
             yield Flaw(
-                MISSING, f"{where}in a case of {block} nothing happens: add its messages or leave it out"
+                MISSING, f"{where}in a case of {what} nothing happens: add its messages or leave it out"
             )
-        if step.kind == "end" and begin.kind in ("alt", "par") and cases < 2:
+        if step.kind == "end" and begin.kind in ("alt", "par") and block.cases < 2:
             word = SECTIONS[begin.kind]
-            yield Flaw(MISSING, f"{where}{block} has one case: add the other after {word}, or make it an opt")
+            yield Flaw(MISSING, f"{where}{what} has one case: add the other after {word}, or make it an opt")
 
     def _untold(self, number: int, step: Step) -> Iterator[Flaw]:
         if not step.text and step.kind not in ("par", "critical"):
