@@ -14,6 +14,7 @@ from hone_chassis.rpc import answering
 from hone_contracts import subjects
 from hone_contracts.errors import Request
 from hone_contracts.hub import FileReport, InspectFile
+from hone_contracts.providers import GpuStatus, ListProviders, Providers, ProviderStatus
 from hone_contracts.registry import ListModels, Model, Models, ShowModel
 from hone_contracts.status import AskStatus, ServiceStatus
 from hone_contracts.training import CheckTraining, TrainingPossible
@@ -115,16 +116,27 @@ async def test_status_tells_of_each_service(sqlite_gateway: Gateway) -> None:
     async def registry(_question: AskStatus) -> ServiceStatus:
         return ServiceStatus(service="registry", troubles={})
 
+    ollama = ProviderStatus(name="ollama", local=True, ok=False, detail="nobody at 127.0.0.1:11434")
+
+    async def providers(_question: ListProviders) -> Providers:
+        return Providers(providers=(ollama,), gpus=(GpuStatus(name="H200", total_bytes=2, used_bytes=1),))
+
     async with (
         answered(sqlite_gateway, AskStatus, hub, subjects.rpc("hub", "status")),
         answered(sqlite_gateway, AskStatus, registry, subjects.rpc("registry", "status")),
     ):
+        unheard = (await sqlite_gateway.http.get("/api/status")).json()
+        async with answered(sqlite_gateway, ListProviders, providers):
+            heard = (await sqlite_gateway.http.get("/api/status")).json()
         status = (await sqlite_gateway.http.get("/api/status")).json()
     services = {each["name"]: each for each in status["services"]}
     assert list(services) == ["gateway", "generator", "hub", "trainer", "registry"]
     assert {name for name, each in services.items() if each["ready"]} == {"gateway", "registry"}
     assert services["hub"]["detail"] == "disk: full"
     assert "nobody listens" in services["generator"]["detail"]
+    assert (unheard["providers"], unheard["gpus"]) == (None, None)
+    assert heard["providers"] == [ollama.model_dump(mode="json")]
+    assert heard["gpus"] == [{"name": "H200", "total_bytes": 2, "used_bytes": 1}]
 
 
 async def test_the_gateway_itself_answers_how_it_is(sqlite_gateway: Gateway) -> None:
