@@ -98,7 +98,7 @@ class _Walk:
         self._record = Record(request.kind.prompt_version)
         self._timings = _Timings(engine.now())
         self._best: Answer | None = None
-        self._left_alone: dict[Candidate, float] = {}  # whose circuit was open, and for how many seconds
+        self._left_alone: list[tuple[Candidate, float]] = []  # whose circuit was open, for how many seconds
 
     async def walk(self) -> Artifact:
         request = self._request
@@ -106,7 +106,7 @@ class _Walk:
         for _ in range(_ROUNDS):
             if await self._found_in(steps) or self._best is not None:
                 break
-            steps = tuple(self._left_alone)
+            steps = [candidate for candidate, _ in self._left_alone]
             if not steps or not await self._waited_for_circuits():
                 break
         if self._best is None:
@@ -126,8 +126,8 @@ class _Walk:
 
     async def _waited_for_circuits(self) -> bool:
         """Nothing else is left: a model that may be tried again in a moment is worth that moment."""
-        wait_s = max(min(self._left_alone.values()), _PROBE_S)
-        self._left_alone = {}
+        wait_s = max(min(for_s for _, for_s in self._left_alone), _PROBE_S)
+        self._left_alone = []
         if wait_s > min(backoff.PATIENCE_S, self._line.purse.left_s):
             return False
         await self._audience("waiting", f"for {wait_s:.1f} s: every model is left alone after failures")
@@ -145,7 +145,7 @@ class _Walk:
                 break
             except CircuitOpen as refusal:
                 if not tries.made:
-                    self._left_alone[candidate] = refusal.for_s
+                    self._left_alone.append((candidate, refusal.for_s))
                 break
             except ContextTooLong:
                 if candidate.reading != "whole" or "passages_schema" not in self._request.kind.readings:

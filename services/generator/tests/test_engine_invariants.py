@@ -1,0 +1,165 @@
+"""What the engine promises, whatever the providers do: random models, random trouble, in simulated time."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from played_models import Numbers, Step, World, route
+from simulated_time import now, simulated
+
+from hone_contracts.artifacts import Artifact, Attempt
+from hone_contracts.registry import Budget, Route
+from hone_generator.engine.errors import NoAnswer
+from hone_generator.providers.base import FinishReason, Usage
+from hone_generator.providers.errors import (
+    BadProviderAnswer,
+    ContextTooLong,
+    GenerationTimeout,
+    ModelLoadFailed,
+    ModelNotFound,
+    NotAuthorised,
+    ProviderError,
+    ProviderUnavailable,
+    RateLimited,
+    RequestRefused,
+    StreamBroken,
+)
+
+MODELS = ("a", "b", "c")
+CLOUD = ("x", "y")
+DEADLINES = (0.05, 1.0, 20.0, 600.0)
+
+waits = st.sampled_from([0.0, 0.01, 0.3, 4.0, 60.0, 5000.0])
+errors: st.SearchStrategy[ProviderError] = st.one_of(
+    st.builds(RateLimited, st.just("played"), st.sampled_from([None, 0.0, 0.5, 3.0, 9.0, 500.0])),
+    st.sampled_from(
+        [
+            ProviderUnavailable("played", "refused"),
+            StreamBroken("played", "cut"),
+            BadProviderAnswer("played", "garbage"),
+            GenerationTimeout("m", 5),
+            ModelNotFound("m"),
+            ModelLoadFailed("m", "broken"),
+            ContextTooLong("m", 9, 8),
+            RequestRefused("m", "a parameter"),
+            NotAuthorised("played", "KEY", "refused"),
+        ]
+    ),
+)
+texts = st.one_of(
+    st.integers(0, 100).map(str), st.sampled_from(["", "no", "I am sorry", "{", "9" * 200_000, "\x00\ud7ff"])
+)
+steps = st.builds(
+    Step,
+    text=texts,
+    error=st.one_of(st.none(), st.none(), errors),
+    first_s=waits,
+    middle_s=st.one_of(st.just(0.0), waits),
+    stops_in_s=st.sampled_from([0.0, 0.0, 0.2, 30.0]),
+    finish=st.sampled_from([FinishReason.STOP] * 4 + [FinishReason.LENGTH, FinishReason.REFUSED]),
+    usage=st.sampled_from([None, Usage(10, 5), Usage(400, 900)]),
+)
+plays = st.fixed_dictionaries({name: st.lists(steps, min_size=1, max_size=6) for name in (*MODELS, *CLOUD)})
+
+
+@st.composite
+def routes(draw: st.DrawFn) -> Route:
+    named = draw(
+        st.lists(st.sampled_from([*MODELS, "cloud:x", "nowhere:z"]), min_size=1, max_size=4, unique=True)
+    )
+    return route(
+        *named,
+        cloud=draw(st.booleans()),
+        cloud_models=tuple(draw(st.lists(st.sampled_from(["cloud:x", "cloud:y"]), unique=True))),
+        threshold=draw(st.sampled_from([0, 30, 60, 100])),
+        attempts_per_model=draw(st.integers(1, 5)),
+        best_of=draw(st.sampled_from([1, 1, 1, 2, 4])),
+        temperature=draw(st.sampled_from([0.0, 0.8])),
+        reading=draw(st.sampled_from(["whole", "whole", "passages_schema", "passages"])),
+        budget=Budget(
+            deadline_s=draw(st.sampled_from(DEADLINES)),
+            max_tokens=draw(st.sampled_from([None, None, 300, 5000])),
+            max_cost_usd=draw(st.sampled_from([None, None, 0.0, 0.02])),
+        ),
+    )
+
+
+kinds = st.sampled_from([("whole",), ("whole", "passages_schema"), ("passages", "passages_schema")])
+
+
+def price(_model: object, read: int, written: int) -> float:
+    return (read + written) / 100_000
+
+
+@settings(max_examples=400, deadline=None)
+@given(plays, st.lists(routes(), min_size=1, max_size=3), kinds, st.booleans())
+def test_the_engine_keeps_its_promises_whatever_the_providers_do(
+    plays: dict[str, Sequence[Step]], asked: list[Route], readings: Any, at_once: bool
+) -> None:
+    """Several requests share the circuits, one after the other or at the same time."""
+    world = World(plays, kind=Numbers(*readings), price=price)
+
+    async def timed(each: Route) -> tuple[Route, Artifact | NoAnswer, float]:
+        began = now()
+        try:
+            made: Artifact | NoAnswer = await world.generate(each)
+        except NoAnswer as nothing:
+            made = nothing
+        return each, made, now() - began
+
+    async def all_of_them() -> list[tuple[Route, Artifact | NoAnswer, float]]:
+        if at_once:
+            return await asyncio.gather(*map(timed, asked))
+        return [await timed(each) for each in asked]
+
+    ended = simulated(all_of_them())
+    for each, made, took_s in ended:
+        assert took_s <= each.budget.deadline_s + 1
+        check_attempts(each, made.attempts, everyone=not (isinstance(made, Artifact) and made.accepted))
+        if isinstance(made, Artifact):
+            check_answer(each, made)
+        else:
+            assert not any(attempt.outcome == "answered" for attempt in made.attempts)
+    every = [attempt for _, made, _ in ended for attempt in made.attempts]
+    calls = len(world.local.requests) + len(world.cloud.requests)
+    # Every question that went to a model is in an attempt, and no attempt is made up.
+    assert calls == sum(attempt.outcome != "skipped" for attempt in every)
+    if not any(each.cloud for each in asked):
+        assert world.cloud.requests == []
+
+
+def check_answer(asked: Route, made: Artifact) -> None:
+    answers = [attempt for attempt in made.attempts if attempt.outcome == "answered"]
+    assert made.score == max(attempt.score or 0 for attempt in answers)
+    passed = all(each.passed for each in made.validators if each.name == "syntax")
+    assert made.accepted == (made.score >= asked.threshold and passed)
+    assert any(each.model == made.model and each.validators == made.validators for each in answers)
+    if made.accepted and asked.best_of == 1:
+        first = next(each for each in answers if (each.score or 0) >= asked.threshold and _passed(each))
+        assert first is made.attempts[-1]  # it ended the search
+
+
+def _passed(attempt: Attempt) -> bool:
+    return all(each.passed for each in attempt.validators if each.name == "syntax")
+
+
+def check_attempts(asked: Route, attempts: Sequence[Attempt], everyone: bool) -> None:
+    """``everyone``: no answer was accepted, so that every model of the route must have had its turn."""
+    assert [attempt.number for attempt in attempts] == list(range(1, len(attempts) + 1))
+    tried = Counter(attempt.model for attempt in attempts if attempt.outcome != "skipped")
+    assert all(count <= asked.attempts_per_model + asked.best_of - 1 for count in tried.values())
+    planned = [each.model for each in asked.local_models] + list(asked.cloud_models if asked.cloud else ())
+    seen = list(dict.fromkeys(attempt.model for attempt in attempts))
+    in_order = list(dict.fromkeys(planned))
+    assert seen == (in_order if everyone else in_order[: len(seen)])
+    for attempt in attempts:
+        assert (attempt.score is not None) == (attempt.outcome == "answered")
+        assert bool(attempt.error and attempt.error_code) == (attempt.outcome != "answered")
+        if attempt.model.startswith("cloud:") and not asked.cloud:
+            assert attempt.error_code == "cloud_not_allowed"
+    spent = sum(each.prompt_tokens + each.completion_tokens for each in attempts[:-1])
+    if asked.budget.max_tokens is not None and attempts[-1].outcome != "skipped":
+        assert spent < asked.budget.max_tokens
