@@ -9,7 +9,8 @@ import fake_ollama
 import httpx
 import pytest
 import real_ollama
-from fake_ollama import FakeModel, FakeOllama
+from fake_ollama import FakeOllama
+from fake_ollama_model import FakeModel
 from tiny_llama import write_tiny_llama
 
 from hone_contracts.models import ModelRef
@@ -56,7 +57,7 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 async def provider(url: str) -> AsyncIterator[OllamaProvider]:
-    provider = OllamaProvider([url], OllamaSettings(first_token_s=60, max_context_tokens=1024))
+    provider = OllamaProvider([url], OllamaSettings(max_context_tokens=1024))
     yield provider
     await provider.aclose()
 

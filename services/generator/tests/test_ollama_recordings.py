@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from fake_ollama import FakeModel, FakeOllama, serving
+from fake_ollama import FakeOllama, serving
+from fake_ollama_model import FakeModel
 
 RECORDINGS = json.loads(Path(__file__).with_name("ollama_recordings.json").read_text())
 EXCHANGES = [
@@ -51,7 +52,7 @@ def prepare(fake: FakeOllama, exchange: dict[str, Any]) -> None:
         "tiny-fs", context_length=512, system="You draw ER diagrams.", parameters="num_ctx 512"
     )
     few_shot.messages = ({"role": "user", "content": "books"}, {"role": "assistant", "content": "erDiagram"})
-    fake.add(few_shot, "tiny-gguf")
+    fake.add(few_shot, "tiny-gguf", "tiny-st")
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES)

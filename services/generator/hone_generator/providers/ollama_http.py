@@ -9,7 +9,7 @@ from typing import cast
 import httpx
 
 from hone_generator.providers.errors import BadProviderAnswer, ProviderUnavailable
-from hone_generator.providers.ollama_wire import PROVIDER, Document
+from hone_generator.providers.ollama_json import PROVIDER, Document
 
 _MAX_LINE_BYTES = 1024 * 1024
 
@@ -19,6 +19,7 @@ class OllamaHttp:
 
     def __init__(self, url: str, connect_s: float) -> None:
         self.url = url
+        self._connect_s = connect_s
         self._client = httpx.AsyncClient(
             # Whole answers have limits of their own; a read in between may take as long as they allow.
             timeout=httpx.Timeout(None, connect=connect_s),
@@ -33,11 +34,16 @@ class OllamaHttp:
 
     @asynccontextmanager
     async def open(
-        self, method: str, path: str, body: Document | None, within_s: float
+        self, method: str, path: str, body: Document | None, within_s: float, connect_s: float | None = None
     ) -> AsyncIterator[httpx.Response]:
-        """The answer, once it begins; leaving closes the connection if there is more to come. Raises TimeoutError."""
+        """The answer, once it begins; leaving closes the connection if there is more to come. Raises TimeoutError.
+
+        ``connect_s`` is for a connection that is to be sooner there than others.
+        """
         content = None if body is None else json.dumps(body).encode()
-        request = self._client.build_request(method, self.url + path, content=content)
+        connect_s = min(connect_s or self._connect_s, self._connect_s)
+        timeout = httpx.Timeout(None, connect=connect_s)
+        request = self._client.build_request(method, self.url + path, content=content, timeout=timeout)
         try:
             async with asyncio.timeout(within_s):
                 response = await self._client.send(request, stream=True)
@@ -92,6 +98,12 @@ def check_type(response: httpx.Response, media_type: str) -> None:
             PROVIDER,
             f"{response.request.url} answers {found[:80] or 'without a type'}, and Ollama {media_type}",
         )
+
+
+def retry_after_s(response: httpx.Response) -> float | None:
+    """What a proxy in front of a server asks for; a date is not understood."""
+    value = response.headers.get("Retry-After", "").strip()
+    return float(value) if value.isascii() and value.isdigit() and len(value) < 6 else None
 
 
 def _pieces(response: httpx.Response) -> AsyncGenerator[bytes, None]:

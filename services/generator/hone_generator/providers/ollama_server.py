@@ -1,49 +1,33 @@
-"""One Ollama server: what it has, and answers of its models. All waiting has a limit."""
+"""One Ollama server: what it has, loading and unloading. All waiting has a limit."""
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httpx
 
-from hone_generator.providers.base import Chunk, GenerationRequest
 from hone_generator.providers.errors import (
     BadProviderAnswer,
-    ContextTooLong,
     GenerationTimeout,
     ProviderError,
     ProviderUnavailable,
 )
-from hone_generator.providers.ollama_http import OllamaHttp, check_type, read_lines, read_whole
-from hone_generator.providers.ollama_wire import (
-    PROVIDER,
-    Document,
-    ModelEntry,
-    ModelProfile,
-    chat_body,
-    chunk,
-    context_tokens,
-    document,
-    entries,
-    error_message,
-    failure,
-    not_found,
-    profile,
-    prompt_tokens,
-)
+from hone_generator.providers.ollama_errors import error_message, failure, not_found
+from hone_generator.providers.ollama_http import OllamaHttp, check_type, read_whole, retry_after_s
+from hone_generator.providers.ollama_json import PROVIDER, Document, document
+from hone_generator.providers.ollama_show import ModelProfile, profile
+from hone_generator.providers.ollama_wire import ModelEntry, embed_body, embeddings, entries
 
 _MAX_DOCUMENT_BYTES = 16 * 1024 * 1024  # /api/show lists every tensor
 _MAX_ERROR_BYTES = 64 * 1024
-# A line for each token, of some 150 bytes around the token itself.
-_MAX_ANSWER_BYTES = 64 * 1024
-_MAX_ANSWER_BYTES_PER_TOKEN = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class OllamaSettings:
-    """``first_token_s`` is the time for loading the model, for the requests before this one, and for the prompt.
+    """``load_s`` is the time for loading a model, ``queue_s`` for a first token while other answers are
+    written before it.
 
     ``max_context_tokens`` bounds the memory that a long prompt may take. ``keep_alive_s`` is how long a model stays
     loaded after an answer; -1 is for ever.
@@ -51,130 +35,119 @@ class OllamaSettings:
 
     connect_s: float = 3.0
     listing_s: float = 10.0
-    first_token_s: float = 300.0
+    load_s: float = 300.0
+    queue_s: float = 300.0
+    embed_s: float = 120.0
     keep_alive_s: int = 600
     max_context_tokens: int = 32_768
     retry_down_host_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """A question as it was sent. ``model`` is what errors call it; it has room for ``context_tokens``."""
+class Asked:
+    """A question as it is sent, for errors: ``model`` is what they call it; it has room for ``context_tokens``."""
 
     model: str
     name: str
-    request: GenerationRequest
-    prompt_tokens: int
-    context_tokens: int
+    prompt_tokens: int = 0
+    context_tokens: int = 0
 
 
 class OllamaServer:
+    """``in_flight`` counts the answers that it is writing for us."""
+
     def __init__(self, url: str, settings: OllamaSettings) -> None:
         self.url = url
+        self.settings = settings
         self.in_flight = 0
-        self._settings = settings
-        self._http = OllamaHttp(url, settings.connect_s)
+        self.http = OllamaHttp(url, settings.connect_s)
         self._profiles: dict[str, tuple[str, ModelProfile]] = {}  # name: digest and profile
         self._down_since: float | None = None
 
     @property
     def recently_down(self) -> bool:
         since = self._down_since
-        return since is not None and time.monotonic() - since < self._settings.retry_down_host_s
+        return since is not None and time.monotonic() - since < self.settings.retry_down_host_s
 
     async def aclose(self) -> None:
-        await self._http.aclose()
+        await self.http.aclose()
 
     async def version(self) -> str:
-        version = (await self._document("GET", "/api/version")).get("version")
+        version = (await self._listing("GET", "/api/version")).get("version")
         if not isinstance(version, str):
             raise BadProviderAnswer(PROVIDER, f"{self.url} does not tell its version")
         return version[:40]
 
     async def present(self) -> list[ModelEntry]:
         """Models on its disk."""
-        return entries(await self._document("GET", "/api/tags"))
+        return entries(await self._listing("GET", "/api/tags"))
 
     async def loaded(self) -> list[ModelEntry]:
-        """Models in its memory."""
-        return entries(await self._document("GET", "/api/ps"))
+        """Models in its memory, and those that it is loading."""
+        return entries(await self._listing("GET", "/api/ps"))
 
-    async def chat(
-        self, model: str, entry: ModelEntry, request: GenerationRequest
-    ) -> AsyncGenerator[Chunk, None]:
-        """Stream the answer. Closing the generator closes the connection, and Ollama stops."""
-        self.in_flight += 1
-        try:
-            known = await self._profile(model, entry)
-            needed = prompt_tokens(request.messages, known)
-            ceiling = self._settings.max_context_tokens
-            context = context_tokens(needed + request.max_tokens, known, entry.context_tokens, ceiling)
-            body = chat_body(entry.name, request, known, context, self._settings.keep_alive_s)
-            room = min(context, known.context_tokens or context)
-            async with aclosing(
-                self._answer(_Asked(model, entry.name, request, needed, room), body)
-            ) as chunks:
-                async for piece in chunks:
-                    yield piece
-        finally:
-            self.in_flight -= 1
-
-    async def _answer(self, asked: _Asked, body: Document) -> AsyncGenerator[Chunk, None]:
-        loop = asyncio.get_running_loop()
-        limit_s = self._settings.first_token_s
-        deadline = loop.time() + limit_s
-        max_bytes = _MAX_ANSWER_BYTES + asked.request.max_tokens * _MAX_ANSWER_BYTES_PER_TOKEN
-        try:
-            async with self._http.open("POST", "/api/chat", body, limit_s) as response:
-                if response.status_code != 200:
-                    raise await self._failure(response, asked)
-                check_type(response, "application/x-ndjson")
-                async with aclosing(read_lines(response, max_bytes)) as lines:
-                    began = ended = False
-                    while not ended:
-                        async with asyncio.timeout_at(deadline):
-                            line = await anext(lines, None)
-                        if not began:
-                            began, limit_s = True, asked.request.timeout_s
-                            deadline = loop.time() + limit_s
-                        piece = self._chunk(line, asked)
-                        ended = piece.finish_reason is not None
-                        if piece.text or ended:
-                            yield piece
-        except TimeoutError:
-            raise GenerationTimeout(asked.model, limit_s) from None
-
-    def _chunk(self, line: bytes | None, asked: _Asked) -> Chunk:
-        if line is None:
-            raise BadProviderAnswer(PROVIDER, f"{asked.model} ended in the middle of its answer")
-        parsed = document(line)
-        if message := error_message(parsed):
-            raise failure(asked.model, 200, message, asked.prompt_tokens, asked.context_tokens)
-        piece = chunk(parsed)
-        if piece.usage is not None and piece.usage.prompt_tokens >= asked.context_tokens:
-            # Servers that do not know "truncate" cut the prompt to what fits.
-            raise ContextTooLong(
-                asked.model, max(asked.prompt_tokens, piece.usage.prompt_tokens), asked.context_tokens
-            )
-        return piece
-
-    async def _profile(self, model: str, entry: ModelEntry) -> ModelProfile:
+    async def profile(self, model: str, entry: ModelEntry) -> ModelProfile:
+        """Of a model on its disk; it is asked for again when the model was made anew."""
         digest, known = self._profiles.get(entry.name, ("", ModelProfile()))
         if not digest or digest != entry.digest:
-            asked = _Asked(model, entry.name, GenerationRequest(()), 0, 0)
-            known = profile(await self._document("POST", "/api/show", {"model": entry.name}, asked))
+            asked = Asked(model, entry.name)
+            shown = await self._listing("POST", "/api/show", {"model": entry.name}, asked)
+            known = profile(shown, entry.size_bytes)
             self._profiles[entry.name] = (entry.digest, known)
         return known
 
-    async def _document(
-        self, method: str, path: str, body: Document | None = None, asked: _Asked | None = None
-    ) -> Document:
-        limit_s = self._settings.listing_s
+    async def load(self, name: str, context_tokens: int) -> None:
+        """Into memory, with this context, for each request."""
+        options = {"num_ctx": context_tokens}
+        body = {"model": name, "options": options, "keep_alive": self.settings.keep_alive_s, "stream": False}
+        await self.document("/api/generate", body, Asked(name, name, 0, context_tokens), self.settings.load_s)
+
+    async def load_embedder(self, name: str, context_tokens: int) -> None:
+        """The same for a model that gives vectors, which the other way refuses."""
+        body = embed_body(name, (), context_tokens, self.settings.keep_alive_s)
+        await self.document("/api/embed", body, Asked(name, name, 0, context_tokens), self.settings.load_s)
+
+    async def unload(self, name: str) -> None:
+        """Begins it. An answer that is being written is written to its end first."""
+        await self._listing(
+            "POST", "/api/generate", {"model": name, "keep_alive": 0, "stream": False}, Asked(name, name)
+        )
+
+    async def embed(self, asked: Asked, texts: Sequence[str]) -> list[list[float]]:
+        body = embed_body(asked.name, texts, asked.context_tokens, self.settings.keep_alive_s)
+        return embeddings(await self.document("/api/embed", body, asked, self.settings.embed_s), len(texts))
+
+    async def document(self, path: str, body: Document, asked: Asked, limit_s: float) -> Document:
+        """Raises GenerationTimeout, and what the server's error means."""
         try:
-            async with asyncio.timeout(limit_s), self._http.open(method, path, body, limit_s) as response:
-                if response.status_code != 200:
-                    raise await self._failure(response, asked)
-                check_type(response, "application/json")
+            async with asyncio.timeout(limit_s), self.http.open("POST", path, body, limit_s) as response:
+                await self.check(response, asked, "application/json")
+                return document(await read_whole(response, _MAX_DOCUMENT_BYTES))
+        except TimeoutError:
+            raise GenerationTimeout(asked.model, limit_s) from None
+
+    async def check(self, response: httpx.Response, asked: Asked | None, media_type: str) -> None:
+        """Raises what an answer means that is not of the kind that was asked for."""
+        if response.status_code != 200:
+            raise await self._failure(response, asked)
+        check_type(response, media_type)
+
+    @asynccontextmanager
+    async def answering(self) -> AsyncIterator[None]:
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+
+    async def _listing(
+        self, method: str, path: str, body: Document | None = None, asked: Asked | None = None
+    ) -> Document:
+        """What a server answers at once, whatever else it does; one that does not is down."""
+        limit_s = self.settings.listing_s
+        try:
+            async with asyncio.timeout(limit_s), self.http.open(method, path, body, limit_s) as response:
+                await self.check(response, asked, "application/json")
                 answer = document(await read_whole(response, _MAX_DOCUMENT_BYTES))
         except (TimeoutError, ProviderUnavailable) as error:
             self._down_since = time.monotonic()
@@ -185,13 +158,13 @@ class OllamaServer:
         self._down_since = None
         return answer
 
-    async def _failure(self, response: httpx.Response, asked: _Asked | None) -> ProviderError:
+    async def _failure(self, response: httpx.Response, asked: Asked | None) -> ProviderError:
         """What an answer means whose status is not 200."""
         status, url = response.status_code, response.request.url
-        async with asyncio.timeout(self._settings.listing_s):
-            text = await read_whole(response, _MAX_ERROR_BYTES)
+        async with asyncio.timeout(self.settings.listing_s):
+            content = await read_whole(response, _MAX_ERROR_BYTES)
         try:
-            message = error_message(document(text))
+            message = error_message(document(content))
         except BadProviderAnswer:
             message = None
         if message is None and status not in {429, 502, 503, 504}:
@@ -203,4 +176,5 @@ class OllamaServer:
             return not_found(
                 asked.model, asked.name, [entry.name for entry in await self.present()], self.url
             )
-        return failure(asked.model, status, message, asked.prompt_tokens, asked.context_tokens)
+        needed, context = asked.prompt_tokens, asked.context_tokens
+        return failure(asked.model, status, message, needed, context, retry_after_s=retry_after_s(response))
