@@ -68,7 +68,8 @@ class FakeUpstream:
     context_tokens: int = 8_192
     url: str = ""
     requests: list[Recorded] = field(default_factory=list)
-    gone: int = 0  # clients that left in the middle of an answer
+    gone: int = 0  # clients that left in the middle of an answer, whom ``someone_left`` tells of
+    someone_left: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self._protocols = {p.name: p for p in (OpenAIProtocol(), AnthropicProtocol(), GeminiProtocol())}
@@ -83,11 +84,11 @@ class FakeUpstream:
 
     @property
     def gemini_url(self) -> str:
-        return f"{self.url}/v1beta"
+        return self.url
 
     @property
     def anthropic_url(self) -> str:
-        return f"{self.url}/v1"
+        return self.url
 
     def asked(self, model: str | None = None) -> list[Asked]:
         """The questions that came in, of one model or of all."""
@@ -124,6 +125,7 @@ class FakeUpstream:
                     await self._answer(exchange)
                 except Gone:
                     self.gone += 1
+                    self.someone_left.set()
                     raise
         except (Gone, asyncio.CancelledError):
             writer.transport.abort()

@@ -111,7 +111,7 @@ class Troubles:
                 yield b": OPENROUTER PROCESSING\n\n:\n\n"
             case "endless":
                 while True:
-                    yield protocol.piece(asked, " and so on")
+                    yield protocol.piece(asked, " and so on") * (1 if self.delays.piece_s else 50)
                     await asyncio.sleep(self.delays.piece_s)
             case _:
                 for event in _nonsense(name, self.huge_bytes, lambda text: protocol.piece(asked, text)):
@@ -154,7 +154,7 @@ def wrong_parameter(protocol: str, asked: Asked, context_tokens: int) -> tuple[s
         case "new-tokens", {"max_tokens": _}:
             message = "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
             return "unsupported_parameter", f"Unsupported parameter: {message}"
-        case "no-temperature", {"temperature": _}:
+        case "no-temperature", {"temperature": _} | {"generationConfig": {"temperature": _}}:
             message = (
                 "'temperature' does not support 0 with this model. Only the default (1) value is supported."
             )
