@@ -41,18 +41,22 @@ def blocks(text: str) -> list[Block]:
             open_block = replace(open_block, kind="heading")
         block = _block_of(line, start, end, indents)
         if block is None or block.kind != "paragraph":
-            found, open_block = _closed(found, open_block), block
+            _close(found, open_block)
+            open_block = block
         elif open_block and open_block.kind in ("paragraph", "item"):
             open_block = replace(open_block, end=block.end)
         else:
-            found, open_block = _closed(found, open_block), block
+            _close(found, open_block)
+            open_block = block
         if block and block.kind == "heading":
             indents.clear()
-    return _without_table_heads(text, _closed(found, open_block))
+    _close(found, open_block)
+    return _without_table_heads(text, found)
 
 
-def _closed(found: list[Block], block: Block | None) -> list[Block]:
-    return [*found, block] if block else found
+def _close(found: list[Block], block: Block | None) -> None:
+    if block:
+        found.append(block)
 
 
 def _block_of(line: str, start: int, end: int, indents: list[int]) -> Block | None:

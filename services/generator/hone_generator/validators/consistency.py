@@ -33,7 +33,10 @@ _DECLARES = re.compile(
 )
 _SENTENCE_START = re.compile(r"(?:^|[.!?:\n]\s*)\W*$")
 _MOST_NAMES = 6_000  # of a context; those that stand there most often
-_SHORTEST_MISSPELLED = 6  # shorter names that differ in a letter are mostly other words: form, from, farm
+_SHORTEST_MISSPELLED, _LONGEST_MISSPELLED = (
+    6,
+    40,
+)  # shorter names that differ in a letter are mostly other words: form, from, farm
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def _differs(name: str, known: _Known) -> tuple[float, str] | None:
             return 0.0, name
         same_number = [each for each in spellings if _number_of(each) == _number_of(name)]
         return (_OTHER_STYLE, same_number[0]) if same_number else (_OTHER_NUMBER, spellings[0])
-    if len(meaning) < _SHORTEST_MISSPELLED:
+    if not _SHORTEST_MISSPELLED <= len(meaning) <= _LONGEST_MISSPELLED:
         return None
     near = next(iter(_near(meaning, known)), None)
     return None if near is None else (_MISSPELLED, known.spellings[near][0])
@@ -121,7 +124,7 @@ def _names_of(context: str) -> _Known:
         spellings.setdefault(identity(name), []).append(name)
     nearly: dict[str, list[str]] = {}
     for meaning in spellings:
-        if _SHORTEST_MISSPELLED <= len(meaning) <= 40:
+        if _SHORTEST_MISSPELLED <= len(meaning) <= _LONGEST_MISSPELLED:
             for left in _shortened(meaning):
                 nearly.setdefault(left, []).append(meaning)
     return _Known(

@@ -83,7 +83,7 @@ _LEFTOVERS = (
     _leftover(r"\bexample\.(?:com|org|net)\b", "example"),
     _leftover(r"\b(?:acme|contoso|northwind|adventureworks)\b", "acme"),
     _leftover(r"\b(?:entity|table|class|field|attribute|column|property|actor|participant)[ _]?(?:[a-c]|\d)\b", ""),
-    _leftover(r"\bhello[ ,_-]?world\b", "hello"),
+    _leftover(r"\bhello[ ,_-]{0,2}world\b", "hello"),
     _leftover(r"\b123 main st", "main"),
 )  # fmt: skip
 _LONGEST_TEXT = 2_000  # of one name or text that is searched for leftovers
@@ -121,6 +121,8 @@ def _is_grounded(name: Name, known: frozenset[str]) -> bool:
     telling = [each for each in stems if each not in _CONVENTIONAL]
     if not telling:  # nobody has to ask for a status, but for a table of users
         return name.role != "type" or not stems or not known.isdisjoint(stems)
+    if name.role == "label" and len(telling) == 1:
+        return True  # the verb on an edge is how it is drawn, not what it says
     return not known.isdisjoint(telling) or stem("".join(words)) in known or _abbreviates(words, known)
 
 

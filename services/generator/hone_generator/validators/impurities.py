@@ -105,11 +105,11 @@ PLACEHOLDERS = _any(
 ELLIPSIS = _any(
     "leaves something out: write it out",
     20,
-    r"^[ \t]*(?://|#|--|%%|\*)?[ \t]*(?:\.{3,}|\u2026)(?:[ \t]|$)",
-    r"\.{3}[ \t]*$",
+    r"^[ \t]*+(?:(?://|#|--|%%|\*)[ \t]*+)?(?:\.{3,}|\u2026)(?:[ \t]|$)",
+    r"\.{3}[ \t]*+$",
 )
 FENCE = _any(
-    "is Markdown around the artifact: give it without a fence", 20, r"^[ \t]*(?:`{3,}|~{3,})[^\n]{0,40}$"
+    "is Markdown around the artifact: give it without a fence", 20, r"^[ \t]*+(?:`{3,}|~{3,})[^\n]{0,40}$"
 )
 CONTROL_CHARACTER = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ufffe\uffff]"

@@ -16,19 +16,25 @@ async def judge(kind: ArtifactKind, subject: Subject, tools: Tools) -> list[Vali
     they are left out."""
     grammar = asyncio.create_task(kind.syntax(subject, tools))
     try:
-        parsed = kind.read(subject)
-        outline = parsed.outline()
-        results = [
-            parsed.structure(),
-            parsed.references(),
-            check_purity(subject.content, kind.type),
-            parsed.style(),
-        ]
-        if subject.requirements is not None:
-            results.append(check_coverage(outline, subject.requirements))
-            results.append(check_grounding(outline, subject.requirements, subject.context))
-        if subject.context is not None:
-            results.append(check_consistency(outline, subject.context))
+        # In a thread, since hostile texts take their time and the loop has other requests.
+        results = await asyncio.to_thread(_read_and_check, kind, subject)
         return [await grammar, *results]
     finally:
         grammar.cancel()
+
+
+def _read_and_check(kind: ArtifactKind, subject: Subject) -> list[ValidatorResult]:
+    parsed = kind.read(subject)
+    outline = parsed.outline()
+    results = [
+        parsed.structure(),
+        parsed.references(),
+        check_purity(subject.content, kind.type),
+        parsed.style(),
+    ]
+    if subject.requirements is not None:
+        results.append(check_coverage(outline, subject.requirements))
+        results.append(check_grounding(outline, subject.requirements, subject.context))
+    if subject.context is not None:
+        results.append(check_consistency(outline, subject.context))
+    return results
