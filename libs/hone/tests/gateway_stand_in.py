@@ -111,7 +111,7 @@ class Gateway:
             "/api/train": (job("queued"), 202),
             "/api/models": ({"models": [_MODEL]}, 200),
             "/api/models/hone-starter": (_MODEL, 200),
-            "/api/routes": ({"routes": {"mermaid_erd": _ROUTE}}, 200),
+            "/api/routes": ({"routes": {"mermaid_erd": ROUTE}, "set_by": {"mermaid_erd": "user"}}, 200),
             "/api/dead": ({"dead": [_LETTER]}, 200),
             "/api/dead/7/retry": ({"job_id": "j-2", "status_url": "/api/jobs/j-2"}, 202),
             "/api/status": (
@@ -137,14 +137,19 @@ _REPORT: dict[str, Any] = {
     "problems": [],
     "ok": True,
 }
-_ROUTE = {
+ROUTE = {
     "artifact_type": "mermaid_erd",
     "model": "llamacpp:hone-starter",
     "version": 1,
     "reading": "passages",
     "threshold": 60,
-    "timeout_s": 120.0,
     "temperature": 0.0,
+    "fallbacks": [{"model": "ollama:a"}, {"model": "ollama:b"}],
+    "limits": {"connect_s": 5.0, "first_token_s": 60.0, "total_s": 120.0},
+    "budget": {"deadline_s": 600.0, "max_tokens": None, "max_cost_usd": None},
+    "cloud": True,
+    "cloud_models": ["gemini:x"],
+    "enabled": True,
 }
 _LETTER = {
     "id": 7,
@@ -171,7 +176,9 @@ class Running:
     """The gateway on a free port, in a thread."""
 
     def __init__(self, gateway: Gateway) -> None:
-        app = Starlette(routes=[Route("/{rest:path}", gateway.answer, methods=["GET", "POST"])])
+        app = Starlette(
+            routes=[Route("/{rest:path}", gateway.answer, methods=["GET", "POST", "PUT", "DELETE"])]
+        )
         config = uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=0)
         self._server = uvicorn.Server(config)
         sock = socket.create_server(("127.0.0.1", 0))

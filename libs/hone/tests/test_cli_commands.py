@@ -10,54 +10,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import pytest
-from gateway_stand_in import ARTIFACT, DONE, KEY, Gateway, Running, job, problem, sse
+from calling_hone import Hone
+from gateway_stand_in import ARTIFACT, DONE, KEY, Gateway, job, problem, sse
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from hone.cli import main
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Hone = Callable[..., Result]
-
-
-@pytest.fixture(scope="module")
-def listening() -> Iterator[Gateway]:
-    made = Gateway()
-    with Running(made):
-        yield made
-
-
-@pytest.fixture
-def gateway(listening: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Gateway:
-    listening.forget()
-    monkeypatch.setenv("HONE_URL", listening.url)
-    monkeypatch.setenv("HONE_API_KEY", KEY)
-    monkeypatch.setenv("HONE_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")  # loopback must not go through it
-    return listening
-
-
-@pytest.fixture
-def hone(capfd: pytest.CaptureFixture[str]) -> Hone:
-    def call(*arguments: str) -> Result:
-        code = main.run(list(arguments))
-        out, err = capfd.readouterr()
-        assert "Traceback" not in out + err
-        return Result(code, out, err)
-
-    return call
-
 
 GENERATE = ("generate", "--type", "mermaid_erd", "-r", "Each member has loans.")
 
@@ -518,16 +481,10 @@ def test_hub(gateway: Gateway, hone: Hone, tmp_path: Path) -> None:
     assert hone("hub", "inspect-file", str(file)) == (2, "", "hone: Not a GGUF file: it ends after 0 bytes\n")
 
 
-def test_models_routes_dead_train_and_status(gateway: Gateway, hone: Hone) -> None:
+def test_models_dead_train_and_status(gateway: Gateway, hone: Hone) -> None:
     assert "champion → 1" in hone("models", "ls").out
     assert "file:///x.gguf" in hone("models", "show", "hone-starter").out
     assert hone("models", "show", "nobody").code == 3
-    heading, route = hone("routes", "show").out.splitlines()
-    assert heading.split() == ["type", "model", "version", "reading", "threshold", "timeout_s", "temperature"]
-    assert route.split() == ["mermaid_erd", "llamacpp:hone-starter", "1", "passages", "60", "120.0", "0.0"]
-    assert json.loads(hone("routes", "show", "mermaid_erd", "--json").out)["routes"].keys() == {"mermaid_erd"}
-    result = hone("routes", "show", "poem")
-    assert (result.code, result.err) == (3, "hone: no route for poem; there are: mermaid_erd\n")
     heading, letter = hone("dead", "ls").out.splitlines()
     assert heading.split() == ["id", "job", "subject", "reason"]
     assert letter.split(maxsplit=3) == ["7", "j-1", "hone.command.x", "Given up: five deliveries"]
@@ -543,6 +500,37 @@ def test_models_routes_dead_train_and_status(gateway: Gateway, hone: Hone) -> No
         503, "Training is not installed", "run `make train-deps`"
     )
     assert hone(*arguments) == (5, "", "hone: Training is not installed: run `make train-deps`\n")
+
+
+PROVIDERS = [
+    {
+        "name": "ollama",
+        "local": True,
+        "ok": True,
+        "detail": "http://h:1 runs Ollama 0.24",
+        "models": [{"model": "ollama:a", "loaded": True}, {"model": "ollama:b", "loaded": False}],
+        "models_total": 7,
+    },
+    {"name": "gemini", "local": False, "ok": False, "detail": "GEMINI_API_KEY is not set", "models": []},
+]
+
+
+def test_status_tells_of_providers_and_cards(gateway: Gateway, hone: Hone) -> None:
+    gpu = {"name": "H200", "total_bytes": 150 << 30, "used_bytes": 3 << 29}
+    report = {"version": "1", "services": [], "providers": PROVIDERS, "gpus": [gpu]}
+    gateway.answers["/api/status"] = lambda _: JSONResponse(report)
+    lines = [line.split() for line in hone("status").out.splitlines()]
+    assert ["ollama", "yes", "here", "ollama:a", "7", "http://h:1", "runs", "Ollama", "0.24"] in lines
+    assert ["gemini", "no", "cloud", "GEMINI_API_KEY", "is", "not", "set"] in lines
+    assert ["gpu", "0:", "H200,", "1.5", "of", "150.0", "GiB", "in", "use"] in lines
+    assert json.loads(hone("status", "--json").out)["providers"] == PROVIDERS
+
+
+@pytest.mark.parametrize("providers", [None, 7, [1], [{"models": 1}], [{"name": 1, "models": [1, {}]}]])
+def test_status_of_odd_providers_is_no_error(gateway: Gateway, hone: Hone, providers: Any) -> None:
+    report = {"version": "1", "services": [], "providers": providers, "gpus": providers}
+    gateway.answers["/api/status"] = lambda _: JSONResponse(report)
+    assert hone("status").code == 0
 
 
 @pytest.mark.parametrize("services", [None, 7, [], [1], [{"name": "hub", "ready": False}]])

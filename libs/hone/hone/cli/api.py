@@ -41,6 +41,12 @@ class Api:
     def post(self, path: str, body: Document | None = None) -> Document:
         return self._ask("POST", path, json=body)
 
+    def put_text(self, path: str, text: str, media_type: str, **query: str | None) -> Document:
+        """Sends a file's text as it is."""
+        headers = {"Content-Type": media_type}
+        params = {k: v for k, v in query.items() if v is not None}
+        return self._ask("PUT", path, content=text.encode(), headers=headers, params=params)
+
     def post_once(self, path: str, body: Document, idempotency_key: str) -> Document:
         """Posts until it is answered: the key makes a repetition harmless."""
         for pause_s in (*_SENT_AGAIN_AFTER_S, None):
@@ -125,7 +131,8 @@ def _parsed(body: bytes) -> Any:
 
 def _refusal(response: httpx.Response, url: str, *, has_key: bool) -> Exception:
     status = response.status_code
-    message = _problem_text(response)
+    problem = _problem(response)
+    message = _problem_text(problem)
     if message is None:
         if status < 400:
             return BadAnswer(f"is a redirection ({status})")
@@ -134,18 +141,21 @@ def _refusal(response: httpx.Response, url: str, *, has_key: bool) -> Exception:
         message = message.rstrip(".")
         message += "; check HONE_API_KEY" if has_key else "; set HONE_API_KEY to a key of this server"
     if status in (502, 503, 504):
-        return NotNow(status, message)
-    return Refused(status, message)
+        return NotNow(status, message, problem)
+    return Refused(status, message, problem)
 
 
-def _problem_text(response: httpx.Response) -> str | None:
-    """Title and detail of a problem document (RFC 9457), or None when the body is none."""
+def _problem(response: httpx.Response) -> Document:
+    """The problem document (RFC 9457); empty when the body is none."""
     try:
         problem = _parsed(_body(response))
     except (Unavailable, httpx.HTTPError):  # the status counts, whatever the body is
-        return None
-    if not isinstance(problem, dict):
-        return None
+        return {}
+    return problem if isinstance(problem, dict) else {}
+
+
+def _problem_text(problem: Document) -> str | None:
+    """Its title and detail, if it has any."""
     title, detail = plain(problem.get("title")), plain(problem.get("detail"))
     if not (title or detail):
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 FAILED, USAGE, NOT_FOUND, NOT_AUTHORISED, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 4, 5, 130
 
 
@@ -46,10 +48,10 @@ class BadAnswer(Unavailable):
 
 
 class Refused(CliError):
-    """The server's problem document (RFC 9457), or what its status alone says."""
+    """The server's problem document (RFC 9457), or what its status alone says; ``problem`` is the whole of it."""
 
-    def __init__(self, status: int, message: str) -> None:
-        self.status = status
+    def __init__(self, status: int, message: str, problem: dict[str, Any] | None = None) -> None:
+        self.status, self.problem = status, problem or {}
         self.exit_code = exit_code_of(status)
         super().__init__(message)
 

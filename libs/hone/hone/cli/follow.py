@@ -9,10 +9,13 @@ from contextlib import contextmanager
 
 from hone.cli.answers import Document, field, optional
 from hone.cli.api import Api, path_to
+from hone.cli.attempts import attempt_lines
 from hone.cli.errors import BrokenOff, Failed, Interrupted, NotNow, Unavailable
-from hone.cli.output import ProgressLine, plain
+from hone.cli.output import ProgressLine, plain, say
 from hone.cli.sse import ServerEvent
 
+# The generator's words for the turns of a search.
+_STAYS = frozenset({"scored", "restarting", "repairing", "asking again", "next model", "waiting"})
 _ENDED = ("succeeded", "failed", "cancelled")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 # In vain, one after the other, with pauses: two minutes of a gateway that is down.
@@ -66,9 +69,18 @@ def follow_on_terminal(api: Api, job_id: str, timeout_s: float | None = None) ->
     """Follow with progress on stderr; raises `Failed` unless the job succeeds. Returns the job."""
     line = ProgressLine()
     with interruption_explained(job_id, line):
-        job = follow(api, job_id, lambda event: line.show(progress_text(event)), timeout_s)
+        job = follow(api, job_id, lambda event: _tell(line, event), timeout_s)
     require_success(job, job_id)
     return job
+
+
+def _tell(line: ProgressLine, event: ServerEvent) -> None:
+    """What came of an attempt, and why another begins, stays to be read; where one stands is gone with the next."""
+    text = progress_text(event)
+    if event.name == "progress" and optional(event_data(event), "stage", str) in _STAYS:
+        line.keep(text)
+    else:
+        line.show(text)
 
 
 @contextmanager
@@ -90,6 +102,8 @@ def require_success(job: Document, job_id: str) -> None:
     if state == "succeeded":
         return
     error = optional(job, "error", dict) or {}
+    for line in attempt_lines(error):
+        say(line)
     said = ": ".join(filter(None, (plain(error.get("title")), plain(error.get("detail")))))
     if state == "cancelled":
         raise Failed(f"job {plain(job_id)} was cancelled")

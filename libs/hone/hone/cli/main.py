@@ -29,7 +29,7 @@ _COMMANDS = {
     "jobs": ("jobs:jobs", "List, show, watch and cancel jobs."),
     "hub": ("hub:hub", "Convert models to GGUF, inspect GGUF files."),
     "models": ("models:models", "The models that Hone knows."),
-    "routes": ("models:routes", "Which models serve which artifact type."),
+    "routes": ("routes:routes", "Which models serve which artifact type."),
     "dead": ("dead:dead", "Messages nobody could process: read them, send them again."),
     "train": ("train:train", "Train a model for an artifact type."),
 }

@@ -75,6 +75,11 @@ class ProgressLine:
         self._shown = line
         click.echo(f"\r\x1b[K{line}" if self._live else line, nl=not self._live, err=True)
 
+    def keep(self, text: str) -> None:
+        """A line that stays when others follow."""
+        self.end()
+        say(text)
+
     def end(self) -> None:
         if self._live and self._shown:
             click.echo("\r\x1b[K", nl=False, err=True)

@@ -6,6 +6,7 @@ import click
 
 from hone.cli.answers import Document, documents, field, optional
 from hone.cli.api import Api, path_to
+from hone.cli.attempts import attempt_lines
 from hone.cli.follow import (
     event_data,
     follow,
@@ -82,8 +83,10 @@ def print_job(job: Document, as_json: bool) -> None:
         click.echo(f"{key:12} {_cell(job, key)}".rstrip())
     for key in ("progress", "result", "error"):
         for name, value in (optional(job, key, dict) or {}).items():
-            if value not in (None, ""):
+            if value not in (None, "") and name != "attempts":
                 click.echo(f"{key:12} {plain(name)}: {plain(value)}")
+    for line in attempt_lines(optional(job, "error", dict) or {}):
+        click.echo(line)
 
 
 def _cell(job: Document, key: str) -> str:

@@ -1,15 +1,12 @@
-"""`hone models` and `hone routes`."""
+"""`hone models`."""
 
 from __future__ import annotations
 
 import click
 
-from hone.cli.answers import Document, documents, field, optional
+from hone.cli.answers import Document, documents, optional
 from hone.cli.api import Api, path_to
-from hone.cli.errors import Refused
 from hone.cli.output import json_option, moment, plain, print_json, print_table
-
-_ROUTE_COLUMNS = ("model", "version", "reading", "threshold", "timeout_s", "temperature")
 
 
 @click.group()
@@ -50,37 +47,6 @@ def show(name: str, as_json: bool) -> None:
                 v.get("uri"),
             ]
             for v in versions
-        ],
-    )
-
-
-@click.group()
-def routes() -> None:
-    """Which models serve which artifact type."""
-
-
-@routes.command("show")
-@click.argument("artifact_type", metavar="[TYPE]", required=False)
-@json_option
-def show_routes(artifact_type: str | None, as_json: bool) -> None:
-    """The routing table, or the route of one type."""
-    answer = Api().get("/api/routes")
-    table = field(answer, "routes", dict)
-    if artifact_type is not None:
-        if artifact_type not in table:
-            known = ", ".join(plain(name) for name in table) or "none"
-            raise Refused(404, f"no route for {artifact_type}; there are: {known}")
-        table = {artifact_type: table[artifact_type]}
-        answer = {"routes": table}
-    if as_json:
-        print_json(answer)
-        return
-    print_table(
-        ["type", *_ROUTE_COLUMNS],
-        [
-            [name, *(route.get(column) for column in _ROUTE_COLUMNS)]
-            for name, route in table.items()
-            if isinstance(route, dict)
         ],
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from hone.cli.answers import Document
+from hone.cli.answers import Document, optional
 from hone.cli.api import Api
 from hone.cli.data_option import data_option, folder_of
 from hone.cli.endpoint import find_endpoint
@@ -38,9 +38,9 @@ def status(data: Path | None, as_json: bool) -> int:
         if state is None:
             return _not_running(folder, as_json)
         services = services_of(state)
-        _add_gateways_view(folder, state, services)
+        models = _add_gateways_view(folder, state, services)
         ready = all(service["ready"] for service in services)
-        report = {"running": True, **asdict(state), "services": services}
+        report = {"running": True, **asdict(state), "services": services, **models}
     if as_json:
         print_json(report)
     else:
@@ -55,15 +55,16 @@ def _not_running(folder: DataFolder, as_json: bool) -> int:
     raise Unavailable(f"Hone does not run on {folder.root}; start it with `hone up`")
 
 
-def _add_gateways_view(folder: DataFolder, state: RunState, services: list[Document]) -> None:
-    """What the gateway hears over the bus may differ from what a service says of itself."""
+def _add_gateways_view(folder: DataFolder, state: RunState, services: list[Document]) -> Document:
+    """What the gateway hears over the bus may differ from what a service says of itself. Gives the providers."""
     if not services or state.services.get("gateway", {}).get("state") != "ready":
-        return
+        return {}
     try:
-        told = Api(find_endpoint(folder)).get("/api/status").get("services")
+        report = Api(find_endpoint(folder)).get("/api/status")
     except CliError as error:
         services[0]["detail"] = services[0]["detail"] or f"GET /api/status: {error}"
-        return
+        return {}
+    told = report.get("services")
     details = (
         {s.get("name"): s.get("detail") for s in told if isinstance(s, dict)}
         if isinstance(told, list)
@@ -71,6 +72,7 @@ def _add_gateways_view(folder: DataFolder, state: RunState, services: list[Docum
     )
     for service in services:
         service["detail"] = service["detail"] or plain(details.get(service["name"]))
+    return {key: report[key] for key in ("providers", "gpus") if key in report}
 
 
 def _print_status(report: Document) -> None:
@@ -89,3 +91,39 @@ def _print_status(report: Document) -> None:
             for s in rows
         ],
     )
+    _print_providers(report)
+
+
+def _print_providers(report: Document) -> None:
+    providers = [each for each in optional(report, "providers", list) or [] if isinstance(each, dict)]
+    if providers:
+        click.echo()
+        print_table(
+            ["provider", "ready", "where", "loaded", "models", "detail"],
+            [
+                [
+                    each.get("name"),
+                    "yes" if each.get("ok") else "no",
+                    "here" if each.get("local") else "cloud",
+                    _loaded(each),
+                    each.get("models_total") if each.get("local") else None,
+                    each.get("detail"),
+                ]
+                for each in providers
+            ],
+        )
+    gpus = [each for each in optional(report, "gpus", list) or [] if isinstance(each, dict)]
+    for number, gpu in enumerate(gpus):
+        click.echo(f"gpu {number}: {plain(gpu.get('name'), 80)}, {_memory(gpu)}")
+
+
+def _loaded(provider: Document) -> str:
+    models = [each for each in optional(provider, "models", list) or [] if isinstance(each, dict)]
+    return ", ".join(plain(each.get("model"), 80) for each in models if each.get("loaded"))
+
+
+def _memory(gpu: Document) -> str:
+    used, total = gpu.get("used_bytes"), gpu.get("total_bytes")
+    if not isinstance(used, int) or not isinstance(total, int):
+        return "memory unknown"
+    return f"{used / 2**30:.1f} of {total / 2**30:.1f} GiB in use"

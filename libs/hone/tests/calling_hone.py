@@ -1,0 +1,13 @@
+"""The `hone` command called inside a test."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Hone = Callable[..., Result]
