@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from hone_contracts.models import InvalidModelRef, ModelRef
 from hone_contracts.registry import DEFAULT_ROUTE, Reading, Route, RouteModel
 from hone_generator.providers.base import Provider
+from hone_generator.providers.configured import provider_of
+from hone_generator.providers.errors import ProviderError
 
 _ADVICE = (
     "use a larger model: install Ollama, run `ollama pull qwen2.5-coder:7b`, then ask for "
@@ -60,9 +62,11 @@ def _step(
 ) -> Step:
     try:
         ref = ModelRef.parse(named.model)
+        provider = provider_of(providers, ref)
     except InvalidModelRef as error:
         return Barred(named.model, "bad_model", str(error))
-    provider = providers.get(ref.provider)
+    except ProviderError as error:
+        return Barred(named.model, error.code, str(error))
     if provider is None:
         known = ", ".join(sorted(providers))
         return Barred(named.model, "no_provider", f"there is no provider {ref.provider}: there are {known}")

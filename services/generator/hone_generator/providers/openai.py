@@ -175,6 +175,7 @@ class OpenAIProvider:
             OPENAI_KEY if default else SERVER_KEYS,
             local=settings.servers.is_local(base_url),
             key_needed=original,
+            named=not default,
             embeddings=wire,
         )
 

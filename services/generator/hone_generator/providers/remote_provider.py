@@ -73,7 +73,8 @@ class EmbeddingWire(Protocol):
 
 
 class RemoteProvider:
-    """One address. ``key_name`` is the variable that its key is set by; some do without one."""
+    """One address. ``key_name`` is the variable that its key is set by; some do without one. References name the
+    address if it is ``named``."""
 
     def __init__(
         self,
@@ -84,6 +85,7 @@ class RemoteProvider:
         *,
         local: bool,
         key_needed: bool = True,
+        named: bool = False,
         embeddings: EmbeddingWire | None = None,
         listing_s: float = 10.0,
     ) -> None:
@@ -91,6 +93,7 @@ class RemoteProvider:
         self._has_key, self._key_needed, self._key_name = key is not None, key_needed, key_name
         self._habits = KnownHabits(wire.optional, wire.forms)
         self._listing_s = listing_s
+        self._ref_url = base_url if named else None
         self._known: tuple[str, ...] = ()
         self._local = local
         self._http = RemoteHttp(wire.provider, base_url, key, wire.key_header, wire.headers, direct=local)
@@ -203,6 +206,6 @@ class RemoteProvider:
 
     def _reference(self, name: str) -> ModelRef:
         try:
-            return ModelRef(self.name, name)
+            return ModelRef(self.name, name, self._ref_url)
         except InvalidModelRef as error:
             raise BadProviderAnswer(self.name, f"{name[:80]!r} is no name of a model") from error
