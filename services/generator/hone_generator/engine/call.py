@@ -10,6 +10,7 @@ from hone_generator.engine.budget import Cost, Now, Price, Purse, tokens_of
 from hone_generator.engine.circuits import Circuits
 from hone_generator.engine.errors import AnswerFiltered, AnswerTooLong, OverBudget
 from hone_generator.engine.plan import Candidate
+from hone_generator.memory.errors import CardBusy, CardLeased, DoesNotFit
 from hone_generator.providers.base import Chunk, FinishReason, GenerationRequest, Usage
 from hone_generator.providers.errors import ProviderError, RateLimited
 
@@ -65,7 +66,7 @@ async def call(
     """The model's answer as it comes; close it to stop the model. Raises ProviderError, CircuitOpen."""
     model = candidate.model
     permit = line.circuits.admit(model)
-    started, chars, usage, settled = line.now(), 0, None, False
+    started, chars, usage, settled, asked = line.now(), 0, None, False, True
     most_chars = request.max_tokens * _MOST_CHARS_PER_TOKEN
     try:
         async with aclosing(candidate.provider.generate(candidate.ref, request)) as chunks:
@@ -81,6 +82,9 @@ async def call(
                 yield chunk
         settled = True
         line.circuits.succeeded(permit)
+    except (DoesNotFit, CardBusy, CardLeased):
+        asked = False  # the provider is there; its memory is not
+        raise
     except ProviderError as error:
         if error.transient:
             line.circuits.failed(permit, error.retry_after_s if isinstance(error, RateLimited) else None)
@@ -91,7 +95,8 @@ async def call(
     finally:
         if not settled:
             line.circuits.released(permit)
-        _settle(line, candidate, meter, usage or _estimated(request, chars), line.now() - started)
+        if asked:
+            _settle(line, candidate, meter, usage or _estimated(request, chars), line.now() - started)
 
 
 def _estimated(request: GenerationRequest, chars: int) -> Usage:

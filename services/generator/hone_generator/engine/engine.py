@@ -21,6 +21,7 @@ from hone_generator.engine.plan import Barred, Candidate, Step, order
 from hone_generator.engine.record import Record
 from hone_generator.engine.telling import Audience
 from hone_generator.engine.tries import Answer, Question, Tries
+from hone_generator.memory.errors import CardBusy, CardLeased, DoesNotFit
 from hone_generator.mermaid import MermaidError
 from hone_generator.providers.base import Provider
 from hone_generator.providers.errors import ContextTooLong, ProviderError
@@ -141,11 +142,11 @@ class _Walk:
             await self._announce(candidate, question, tries)
             try:
                 answer = await self._attempt(candidate, question, tries)
-            except OverBudget:
-                break
             except CircuitOpen as refusal:
                 if not tries.made:
                     self._left_alone.append((candidate, refusal.for_s))
+                break
+            except (OverBudget, DoesNotFit, CardBusy, CardLeased):
                 break
             except ContextTooLong:
                 if candidate.reading != "whole" or "passages_schema" not in self._request.kind.readings:
@@ -205,7 +206,7 @@ class _Walk:
             line.room(candidate, 0, 1)
             work = self._made_and_judged(candidate, question, asking)
             answer = await engine.deadlines.within(line.purse.left_s, work)
-        except (CircuitOpen, OverBudget) as refusal:
+        except (CircuitOpen, OverBudget, DoesNotFit, CardBusy, CardLeased) as refusal:
             if meter.calls:
                 record.failed(candidate.model, question.kind, meter, engine.now() - started, refusal)
             else:

@@ -7,10 +7,12 @@ from hone_generator.engine import metrics
 from hone_generator.engine.call import Meter
 from hone_generator.engine.circuits import CircuitOpen
 from hone_generator.engine.errors import OverBudget
+from hone_generator.memory.errors import CardBusy, CardLeased, DoesNotFit
 from hone_generator.mermaid import MermaidError
 from hone_generator.providers.errors import ProviderError
 
-Refusal = CircuitOpen | OverBudget
+Refusal = CircuitOpen | OverBudget | DoesNotFit | CardBusy | CardLeased
+"""The model is not asked now, which is nobody's failure: no attempt of it counts, and its circuit hears nothing."""
 Failure = ProviderError | MermaidError | Refusal
 
 _MOST_CHARS = 500  # of an error: what servers say can be long

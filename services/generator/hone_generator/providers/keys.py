@@ -52,6 +52,12 @@ class Keys:
             servers=_server_keys(environment),
         )
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All of them as they are, for who has to keep them out of what is said."""
+        found = (self.openai, self.anthropic, self.gemini, *(self.servers or {}).values())
+        return tuple(key.get_secret_value() for key in found if key is not None)
+
 
 def key_of(environment: Mapping[str, str], variable: str) -> SecretStr | None:
     """The key in a variable, or in the file that ``…_FILE`` names. Raises InvalidKey."""
