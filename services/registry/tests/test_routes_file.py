@@ -22,13 +22,16 @@ from hone_contracts.registry import (
 )
 from hone_registry.routes_file import BadRoutes, routes_of
 from hone_registry.routes_file.faults import MOST_FAULTS
+from hone_registry.routes_file.keys import Value, keys_of_a_route
 
 STARTER = "llamacpp:hone-starter"
 HONES_OWN = {
     each: RouteModel(model=STARTER, reading="passages")
     for each in (ArtifactType.MERMAID_ERD, ArtifactType.SQL_DDL)
 }
-EXAMPLE = Path(__file__).parents[3] / "examples" / "routes.yaml"
+ROOT = Path(__file__).parents[3]
+EXAMPLE = ROOT / "examples" / "routes.yaml"
+DOCUMENTATION = ROOT / "docs" / "routes.md"
 
 
 def routes(text: str) -> dict[str, Route]:
@@ -55,6 +58,17 @@ def test_the_example_is_two_ollama_models_and_then_gemini_and_the_starter_for_di
     assert default.budget == Budget(deadline_s=600, max_cost_usd=0.5)
     assert (diagrams.model, diagrams.reading, diagrams.cloud) == (STARTER, "passages", False)
     assert (diagrams.attempts_per_model, diagrams.budget) == (1, default.budget)
+
+
+def test_the_documentation_has_every_key_and_no_other() -> None:
+    told = re.findall(r"^\| `([a-z_.]+)` \|", DOCUMENTATION.read_text(), re.M)
+    keys = keys_of_a_route(())
+    there = [f"{key}.{part}" if part else key for key in keys for part in _parts(keys[key])]
+    assert sorted(told) == sorted(there)
+
+
+def _parts(key: Any) -> list[str]:
+    return [""] if isinstance(key, Value) else list(key)
 
 
 def test_every_key_is_read() -> None:
@@ -92,6 +106,12 @@ def test_every_key_is_read() -> None:
         cloud=True,
         cloud_models=("anthropic:claude-sonnet-4-5",),
     )
+
+
+def test_the_readme_shows_the_example() -> None:
+    shown = re.findall(r"```yaml\n(default:.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert len(shown) == 1
+    assert shown[0] in EXAMPLE.read_text()
 
 
 def test_what_a_type_does_not_say_it_takes_from_default_key_by_key() -> None:
