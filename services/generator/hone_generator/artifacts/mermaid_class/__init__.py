@@ -1,0 +1,1 @@
+"""Class diagrams: which classes there are, what they have and do, how they relate."""
