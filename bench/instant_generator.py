@@ -14,16 +14,21 @@ from hone_generator.providers.base import (
     ModelInfo,
     Usage,
 )
+from hone_generator.providers.errors import RequestRefused
 
 _ANSWER = '[{"r":["member","1:N","loans"]}]'
 
 
 class InstantProvider:
     name = "llamacpp"
+    local = True
     capabilities = Capabilities(grammar=True, json_schema=True)
 
     async def generate(self, model: ModelRef, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         yield Chunk(_ANSWER, FinishReason.STOP, Usage(1, 1))
+
+    async def embed(self, model: ModelRef, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        raise RequestRefused(str(model), "it only writes")
 
     async def models(self) -> Sequence[ModelInfo]:
         return ()
@@ -36,4 +41,4 @@ class InstantProvider:
 
 
 def create() -> Service:
-    return app.create(providers={"llamacpp": InstantProvider()})
+    return app.create(providers={"llamacpp": InstantProvider(), "ollama": InstantProvider()})

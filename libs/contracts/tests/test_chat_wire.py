@@ -20,7 +20,9 @@ from hone_contracts.chat import (
 from hone_contracts.errors import ErrorBody
 
 GOLDEN = Path(__file__).parent / "golden"
-FAILURE = ErrorBody(code="rate_limited", title="No answer", detail="wait a little", status=429, transient=True)
+FAILURE = ErrorBody(
+    code="rate_limited", title="No answer", detail="wait a little", status=429, transient=True
+)
 
 EXAMPLES: dict[str, BaseModel] = {
     "AskChat": AskChat(

@@ -12,6 +12,7 @@ from hone_contracts.card import ReleaseCard, RenewCard, RequestCard
 from hone_contracts.chat import ListChatModels
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
 from hone_contracts.providers import ListProviders
+from hone_generator.allowed_servers import AllowedServers
 from hone_generator.artifacts import KINDS
 from hone_generator.artifacts.kind import Tools
 from hone_generator.chat.models import ChatModelList
@@ -50,7 +51,9 @@ def create(
     files: dict[str, ModelFile] = {}
     known = dict(providers or {}) or _local_providers(settings, files, room) | remote_providers(remote, keys)
     price, tools = read_prices(remote.prices_file), Tools(MermaidParser())
-    router = Router(RoutesWatcher.of(service), files)
+    router = Router(
+        RoutesWatcher.of(service), files, AllowedServers.parse(settings.allowed_model_servers)
+    )
     circuits = Circuits(time.monotonic, told=metrics.circuit)
     engine = Engine(known, tools, circuits, price)
     handler = GenerationHandler(KINDS, router.resolve, engine, Cancellations.of(service))

@@ -9,6 +9,7 @@ from hone_contracts.artifacts import ArtifactType
 from hone_contracts.chat import ROUTE_PREFIX
 from hone_contracts.models import InvalidModelRef, ModelRef
 from hone_contracts.registry import DEFAULT_ROUTE, Model, Reading, Route, RouteKey, RouteModel, ShowModel
+from hone_generator.allowed_servers import AllowedServers
 from hone_generator.providers.llamacpp import ModelFile
 
 _IN_PROCESS = "llamacpp"
@@ -30,8 +31,13 @@ class RoutingTable(Protocol):
 class Router:
     """Resolves routes, and tells the in-process provider where the files of their models lie."""
 
-    def __init__(self, table: RoutingTable, files: MutableMapping[str, ModelFile]) -> None:
-        self._table, self._files = table, files
+    def __init__(
+        self,
+        table: RoutingTable,
+        files: MutableMapping[str, ModelFile],
+        allowed: AllowedServers = AllowedServers(),  # noqa: B008 (it is frozen)
+    ) -> None:
+        self._table, self._files, self._allowed = table, files, allowed
         self._running: Running | None = None
 
     def start(self, running: Running) -> None:
@@ -96,6 +102,7 @@ class Router:
             ref = ModelRef.parse(wanted)
         except InvalidModelRef as error:
             raise Permanent("bad_model", "Not a model reference", str(error), 422) from error
+        self._allowed.check(ref, self.routes())
         listed = route.local_models if route is not None else ()
         model = next((each for each in listed if each.model == wanted), None)
         if model is None:

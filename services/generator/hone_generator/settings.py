@@ -21,6 +21,10 @@ class GeneratorSettings(ServiceSettings):
     parallel_chats: PositiveInt = Field(
         default=256, description="chats at once; what comes beyond is refused"
     )
+    allowed_model_servers: str = Field(
+        default="",
+        description="base URLs that requests may name as openai+http://…, beside those of routes; commas between",
+    )
     llamacpp_threads: PositiveInt = Field(default_factory=lambda: min(4, _cores()))
     llamacpp_context_tokens: PositiveInt = 4096
     llamacpp_idle_unload_s: PositiveFloat = 600.0

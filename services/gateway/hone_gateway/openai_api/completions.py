@@ -46,19 +46,17 @@ async def _stream(reply: Reply, asked: ChatCompletionRequest, chat: Chat) -> Non
 
 
 async def _whole(reply: Reply, asked: ChatCompletionRequest, chat: Chat) -> None:
-    frame = await chat.frame()
-    text = frame.text
-    if frame.kind != "done":
-        parts, length = [text], len(text)
-        while frame.kind != "done":
-            frame = await chat.frame()
-            parts.append(frame.text)
-            length += len(frame.text)
-            if length > MAX_ANSWER_CHARS:
-                raise GeneratorLost(
-                    f"The answer has more than {MAX_ANSWER_CHARS} characters: set max_tokens."
-                )
-        text = "".join(parts)
+    parts: list[str] = []
+    length = 0
+    while True:
+        frame = await chat.frame()
+        parts.append(frame.text)
+        length += len(frame.text)
+        if frame.kind == "done":
+            break
+        if length > MAX_ANSWER_CHARS:
+            raise GeneratorLost(f"The answer has more than {MAX_ANSWER_CHARS} characters: set max_tokens.")
+    text = "".join(parts)
     await reply.whole(answers.completion(_chat_id(), int(time.time()), text, frame, asked.model))
 
 

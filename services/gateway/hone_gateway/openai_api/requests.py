@@ -142,7 +142,7 @@ def _message(number: int, message: _Message) -> ChatMessage:
         raise NotSupported(f"messages[{number}].role", f"{message.role[:40]!r} is none of: {known}.")
     if message.tool_calls or message.function_call or message.audio:
         raise NotSupported(f"messages[{number}]", "Tool calls and audio in messages are not supported.")
-    return ChatMessage(role=role, content=_text(number, message.content))  # type: ignore[arg-type]  # one of _ROLES
+    return ChatMessage(role=role, content=_text(number, message.content))
 
 
 def _text(number: int, content: str | Sequence[dict[str, Any]] | None) -> str:

@@ -110,7 +110,7 @@ class Answering:
                 sequence=self._sequence,
                 text=text,
                 model=self._last_model,
-                finish_reason=_REASONS[finish],  # type: ignore[arg-type]  # the three that a frame has
+                finish_reason=_REASONS[finish],
                 usage=counted,
             )
         )
