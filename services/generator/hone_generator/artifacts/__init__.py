@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from hone_contracts.artifacts import ArtifactType
 from hone_generator.artifacts.kind import ArtifactKind
+from hone_generator.artifacts.mermaid_class.kind import MermaidClass
 from hone_generator.artifacts.mermaid_erd.kind import MermaidErd
 from hone_generator.artifacts.mermaid_flowchart.kind import MERMAID_FLOWCHART
 from hone_generator.artifacts.mermaid_sequence.kind import MERMAID_SEQUENCE
@@ -12,6 +13,7 @@ from hone_generator.artifacts.mermaid_state.kind import MERMAID_STATE
 
 _KINDS: tuple[ArtifactKind, ...] = (
     MermaidErd(),
+    MermaidClass(),
     MERMAID_FLOWCHART,
     MERMAID_SEQUENCE,
     MERMAID_STATE,

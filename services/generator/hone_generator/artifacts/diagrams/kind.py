@@ -4,7 +4,7 @@ What differs between the diagrams is a ``Notation``: plain functions over the di
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -71,16 +71,22 @@ def draft_of(answer: str, requirements: str, notation: Notation[A, D]) -> Draft:
     """The draft in an answer: its JSON document, else the diagram that it wrote itself; an empty one with notes
     where it is neither."""
     hearing = Hearing(plain(requirements))
-    diagram = notation.settled(_diagram_in(answer, notation, hearing))
+    diagram = _diagram_in(answer, notation, hearing)
     if hearing.strange_quotes:
         hearing.note(f"{hearing.strange_quotes} quotes are not in the requirements: quote them word for word")
-    evidence = (
+    return drafted(diagram, notation, hearing.notes, answer)
+
+
+def drafted(diagram: D, notation: Notation[A, D], notes: Sequence[str], answer: str = "") -> Draft:
+    """A diagram, settled and rendered."""
+    found = notation.settled(diagram)
+    evidence = tuple(
         Evidence(element=name, text=element.evidence)
-        for name, element in notation.named(diagram)
+        for name, element in notation.named(found)
         if element.evidence
     )
-    ir = diagram.model_dump(mode="json", by_alias=True)
-    return Draft(notation.render(diagram), ir, tuple(evidence), tuple(hearing.notes), answer)
+    ir = found.model_dump(mode="json", by_alias=True)
+    return Draft(notation.render(found), ir, evidence, tuple(notes), answer)
 
 
 def _diagram_in(answer: str, notation: Notation[A, D], hearing: Hearing) -> D:

@@ -25,6 +25,8 @@ from hone_generator.validators.flaws import MISSING, ODD, WRONG, Flaw, at, judge
 _MOST_CLASSES = 40
 _MOST_MEMBERS = 30
 _COUNTED = frozenset({"association", "aggregation", "composition"})
+_INHERITS = frozenset({"inheritance", "realization"})
+_INTERFACES = frozenset({"interface", "abstract", "protocol"})
 _MULTIPLICITY = re.compile(r"(?:(?P<low>\d{1,6})\.\.)?(?P<high>\d{1,6}|\*|[nNmM]|many)")
 
 
@@ -124,27 +126,29 @@ class ClassChecks:
             where = self._where(each.from_)
             for many in (each.from_many, each.to_many):
                 yield from _multiplicity_flaws(many, f"{where}{_relation(each)}")
-            if each.kind in _COUNTED and not (each.from_many and each.to_many):
-                if each.kind == "association" or not each.to_many:
-                    yield Flaw(
-                        ODD,
-                        f'{where}{_relation(each)} lacks multiplicities: write them, as in "1" and "0..*"',
-                    )
-            if each.kind == "realization" and each.to in self.classes:
-                if self.classes[each.to].stereotype.lower() not in ("interface", "abstract", "protocol"):
-                    yield Flaw(
-                        MISSING,
-                        f"{where}{_relation(each)}: {each.to} is no interface; mark it so or inherit from it",
-                    )
+            # The whole of a composition is one, and who gathers is seldom counted.
+            ends = (each.from_many, each.to_many) if each.kind == "association" else (each.to_many,)
+            if each.kind in _COUNTED and not all(ends):
+                yield Flaw(
+                    ODD, f'{where}{_relation(each)} lacks multiplicities: write them, as in "1" and "0..*"'
+                )
+            known = self.classes.get(each.to)
+            if each.kind == "realization" and known and known.stereotype.lower() not in _INTERFACES:
+                yield Flaw(
+                    MISSING,
+                    f"{where}{_relation(each)}: {each.to} is no interface; mark it so or inherit from it",
+                )
 
     def _circle_flaws(self) -> Iterator[Flaw]:
-        for kinds, what in (
-            (("inheritance", "realization"), "inherit"),
-            (("composition",), "are made of each other"),
-        ):
-            edges = [(each.from_, each.to) for each in self.diagram.relations if each.kind in kinds]
-            circle = in_circles(successors(edges))
-            if circle:
+        # A folder is made of folders, but nothing inherits from itself.
+        inherited = [(each.from_, each.to) for each in self.diagram.relations if each.kind in _INHERITS]
+        made = [
+            (each.from_, each.to)
+            for each in self.diagram.relations
+            if each.kind == "composition" and each.from_ != each.to
+        ]
+        for edges, what in ((inherited, "inherit"), (made, "are made of each other")):
+            if circle := in_circles(successors(edges)):
                 names = ", ".join(circle[:6])
                 yield Flaw(
                     WRONG,

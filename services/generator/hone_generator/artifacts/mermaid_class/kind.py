@@ -1,10 +1,9 @@
 """The class diagram as an artifact type."""
 
-from hone_contracts.artifacts import ArtifactType, Evidence
-from hone_contracts.erd_facts import FactsError
+from hone_contracts.artifacts import ArtifactType
 from hone_contracts.registry import Reading
 from hone_generator.artifacts.data_model import read_data_model
-from hone_generator.artifacts.diagrams.kind import DiagramKind, Notation
+from hone_generator.artifacts.diagrams.kind import DiagramKind, Notation, drafted
 from hone_generator.artifacts.kind import Ask, Brief, Draft, Tell
 from hone_generator.artifacts.mermaid_class.answer import (
     INSTRUCTIONS,
@@ -42,16 +41,5 @@ class MermaidClass(DiagramKind[ClassAnswer, ClassDiagram]):
     async def make(self, brief: Brief, ask: Ask, tell: Tell) -> Draft:
         if brief.reading == "whole":
             return await super().make(brief, ask, tell)
-        try:
-            read = await read_data_model(brief, ask, tell)
-        except FactsError as error:
-            empty = ClassDiagram()
-            notes = (f"the answer could not be read: {error}",)
-            return Draft(render(empty), empty.model_dump(mode="json", by_alias=True), notes=notes)
-        diagram = settled(diagram_of_facts(read))
-        evidence = tuple(
-            Evidence(element=name, text=element.evidence)
-            for name, element in named(diagram)
-            if element.evidence
-        )
-        return Draft(render(diagram), diagram.model_dump(mode="json", by_alias=True), evidence, read.notes)
+        read = await read_data_model(brief, ask, tell)
+        return drafted(diagram_of_facts(read), _NOTATION, read.notes)
