@@ -10,6 +10,7 @@ from hone_generator.artifacts.mermaid_erd.kind import MermaidErd
 from hone_generator.artifacts.mermaid_flowchart.kind import MERMAID_FLOWCHART
 from hone_generator.artifacts.mermaid_sequence.kind import MERMAID_SEQUENCE
 from hone_generator.artifacts.mermaid_state.kind import MERMAID_STATE
+from hone_generator.artifacts.sql_ddl.kind import SqlDdl
 
 _KINDS: tuple[ArtifactKind, ...] = (
     MermaidErd(),
@@ -17,5 +18,6 @@ _KINDS: tuple[ArtifactKind, ...] = (
     MERMAID_FLOWCHART,
     MERMAID_SEQUENCE,
     MERMAID_STATE,
+    SqlDdl(),
 )
 KINDS: Mapping[ArtifactType, ArtifactKind] = MappingProxyType({kind.type: kind for kind in _KINDS})

@@ -1,0 +1,102 @@
+"""Rendered DDL is executed by the databases it is for, whatever the names."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+from erd_strategies import diagrams
+from hypothesis import HealthCheck, given, settings
+from sql_strategies import answers
+
+from hone_generator.artifacts.data_model import data_model
+from hone_generator.artifacts.mermaid_erd.ir import Diagram
+from hone_generator.artifacts.sql_ddl.answer import Answer, StatedColumn, StatedTable, answer_of
+from hone_generator.artifacts.sql_ddl.build import schema_of_answer
+from hone_generator.artifacts.sql_ddl.render import render
+
+Postgres = Any  # asyncpg ships no types
+
+
+@pytest.fixture
+async def postgres(postgres_server: str) -> AsyncIterator[Postgres]:
+    connection = await asyncpg.connect(postgres_server)
+    yield connection
+    await connection.close()
+
+
+async def executed(postgres: Postgres, ddl: str) -> list[str]:
+    """Run the statements in a schema of their own and take it back; the tables that were there."""
+    transaction = postgres.transaction()
+    await transaction.start()
+    try:
+        await postgres.execute("CREATE SCHEMA made; SET LOCAL search_path TO made")
+        await postgres.execute(f"SELECT 1; {ddl}")  # asyncpg cannot execute an empty text
+        rows = await postgres.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'made'")
+        return [row["tablename"] for row in rows]
+    finally:
+        await transaction.rollback()
+
+
+def executed_by_sqlite(ddl: str) -> list[str]:
+    connection = sqlite3.connect(":memory:")
+    try:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.executescript(ddl)
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:  # a foreign key to what is no key is only found when it is used
+            connection.execute('DELETE FROM "' + table.replace('"', '""') + '"')
+        return tables
+    finally:
+        connection.close()
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(answers())
+async def test_postgresql_executes_any_answer(postgres: Postgres, answer: Answer) -> None:
+    schema = schema_of_answer(answer)
+    assert set(await executed(postgres, render(schema, "postgresql"))) == {
+        each.name for each in schema.tables
+    }
+
+
+@settings(max_examples=150, deadline=None)
+@given(answers())
+def test_sqlite_executes_any_answer(answer: Answer) -> None:
+    schema = schema_of_answer(answer)
+    assert set(executed_by_sqlite(render(schema, "sqlite"))) == {each.name for each in schema.tables}
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(diagrams())
+async def test_any_data_model_is_executed_with_nothing_left_out(postgres: Postgres, diagram: Diagram) -> None:
+    model = data_model(diagram)
+    schema = schema_of_answer(answer_of(model))
+    assert schema.left_out == ()
+    assert len(await executed(postgres, render(schema, "postgresql"))) == len(model.entities)
+    assert len(executed_by_sqlite(render(schema, "sqlite"))) == len(model.entities)
+
+
+async def test_every_keyword_of_postgresql_can_be_a_name(postgres: Postgres) -> None:
+    words = [row["word"] for row in await postgres.fetch("SELECT word FROM pg_get_keywords()")]
+    columns = [StatedColumn(name=word, type="int") for word in words]
+    tables = [StatedTable(name=word, columns=[StatedColumn(name="id", type="int")]) for word in words[:200]]
+    many = [
+        StatedTable(name=f"t{start}", columns=columns[start : start + 200])
+        for start in range(0, len(columns), 200)
+    ]
+    made = [render(schema_of_answer(Answer(tables=each)), "postgresql") for each in (tables, many)]
+    rest = render(
+        schema_of_answer(
+            Answer(
+                tables=[
+                    each.model_copy(update={"name": w}) for each, w in zip(tables, words[200:], strict=False)
+                ]
+            )
+        ),
+        "postgresql",
+    )
+    assert len(await executed(postgres, made[0])) == 200
+    assert len(await executed(postgres, made[1])) == len(many)
+    assert len(await executed(postgres, rest)) == len(words[200:400])
