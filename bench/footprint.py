@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import processes
+
 _TARGET_PSS_MIB, _TARGET_READY_S = 300, 3
 
 
@@ -66,26 +68,21 @@ def measure(command: list[str], data: str, settle_s: float) -> dict[str, Any]:
     answer = subprocess.run([*command, *arguments], stdout=subprocess.PIPE, check=True)
     ready_s = time.monotonic() - started
     state = json.loads(answer.stdout)
-    cpu_s = sum(_cpu_s(pid) for pid in _tree(state["pid"]))
+    cpu_s = sum(_cpu_s(pid) for pid in processes.tree(state["pid"]))
     time.sleep(settle_s)
     names = {state["pid"]: "supervisor", state["nats"]["pid"]: "nats"}
     names |= {service["pid"]: name for name, service in state["services"].items()}
-    processes = [_memory(pid, names.get(pid, "")) for pid in _tree(state["pid"])]
+    found = [_memory(pid, names.get(pid, "")) for pid in processes.tree(state["pid"])]
     stopping = time.monotonic()
     subprocess.run([*command, "down", "--data", data], stderr=subprocess.DEVNULL, check=True)
     return {
         "ready_s": ready_s,
         "cpu_s": cpu_s,
         "stop_s": time.monotonic() - stopping,
-        "rss_mib": sum(process["rss_mib"] for process in processes),
-        "pss_mib": sum(process["pss_mib"] for process in processes),
-        "processes": processes,
+        "rss_mib": sum(process["rss_mib"] for process in found),
+        "pss_mib": sum(process["pss_mib"] for process in found),
+        "processes": found,
     }
-
-
-def _tree(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(below for child in children for below in _tree(int(child)))]
 
 
 def _cpu_s(pid: int) -> float:
@@ -94,15 +91,9 @@ def _cpu_s(pid: int) -> float:
 
 
 def _memory(pid: int, name: str) -> dict[str, Any]:
-    fields = dict(
-        line.split(":", 1) for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
-    )
     own_name = Path(f"/proc/{pid}/comm").read_text().strip()
-    return {
-        "name": name or f"{own_name} ({pid})",
-        "rss_mib": int(fields["Rss"].split()[0]) / 1024,
-        "pss_mib": int(fields["Pss"].split()[0]) / 1024,
-    }
+    memory = processes.memory_mib(pid)
+    return {"name": name or f"{own_name} ({pid})", "rss_mib": memory["rss"], "pss_mib": memory["pss"]}
 
 
 if __name__ == "__main__":

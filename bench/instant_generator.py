@@ -12,9 +12,12 @@ from hone_generator.providers.base import (
     GenerationRequest,
     Health,
     ModelInfo,
+    Provider,
     Usage,
 )
+from hone_generator.providers.configured import RemoteSettings, remote_providers
 from hone_generator.providers.errors import RequestRefused
+from hone_generator.providers.keys import Keys
 
 _ANSWER = '[{"r":["member","1:N","loans"]}]'
 
@@ -41,4 +44,6 @@ class InstantProvider:
 
 
 def create() -> Service:
-    return app.create(providers={"llamacpp": InstantProvider(), "ollama": InstantProvider()})
+    """``openai:`` models are asked over HTTP as ever, at the address in OPENAI_BASE_URL."""
+    instant: dict[str, Provider] = {"llamacpp": InstantProvider(), "ollama": InstantProvider()}
+    return app.create(providers=instant | remote_providers(RemoteSettings(), Keys()))

@@ -10,16 +10,13 @@ with what it measures. Where the time goes is read off the bus: the command and 
 import argparse
 import asyncio
 import json
-import multiprocessing
 import statistics
-import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import nats
+import whole_hone
 from nats.aio.msg import Msg
 
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact
@@ -125,27 +122,6 @@ def spread(values: list[float]) -> dict[str, float]:
     }
 
 
-def serve(data: str, ready: Any) -> None:
-    """In a process of its own: `hone up`, with the instant model in the generator's place."""
-    from hone.launcher.plan import SERVICES, LaunchPlan, ServiceSpec  # noqa: PLC0415
-    from hone.launcher.up import up  # noqa: PLC0415
-
-    sys.path.insert(0, str(Path(__file__).parent))
-    services = tuple(
-        ServiceSpec("generator", "instant_generator") if each.name == "generator" else each
-        for each in SERVICES
-    )
-
-    class Tell:
-        def progress(self, line: str) -> None:
-            print(line, file=sys.stderr)
-
-        def ready(self, state: Any) -> None:
-            ready.set()
-
-    up(LaunchPlan(data=Path(data), port=0, services=services), Tell(), echo_warnings=False)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -154,20 +130,11 @@ def main() -> None:
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    spawn = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory(prefix="hone-path-") as data:
-        ready = spawn.Event()
-        hone = spawn.Process(target=serve, args=(data, ready))
-        hone.start()
-        try:
-            assert ready.wait(60), "Hone did not get ready"
-            state = json.loads((Path(data) / "run" / "hone.json").read_text())
-            key = (Path(data) / "keys" / "admin.key").read_text().strip()
-            asyncio.run(measure(state, key, 50, 4))  # warm up: node starts, caches fill
-            results = [asyncio.run(measure(state, key, options.requests, n)) for n in options.connections]
-        finally:
-            hone.terminate()
-            hone.join(30)
+    with whole_hone.up() as hone:
+        asyncio.run(measure(hone.state, hone.key, 50, 4))  # warm up: node starts, caches fill
+        results = [
+            asyncio.run(measure(hone.state, hone.key, options.requests, n)) for n in options.connections
+        ]
     for result in results:
         print(json.dumps(result) if options.json else shown(result))
 
