@@ -11,6 +11,7 @@ from hone_generator.artifacts.mermaid_flowchart.kind import MERMAID_FLOWCHART
 from hone_generator.artifacts.mermaid_sequence.kind import MERMAID_SEQUENCE
 from hone_generator.artifacts.mermaid_state.kind import MERMAID_STATE
 from hone_generator.artifacts.sql_ddl.kind import SqlDdl
+from hone_generator.artifacts.user_stories.kind import UserStories
 
 _KINDS: tuple[ArtifactKind, ...] = (
     MermaidErd(),
@@ -19,5 +20,6 @@ _KINDS: tuple[ArtifactKind, ...] = (
     MERMAID_SEQUENCE,
     MERMAID_STATE,
     SqlDdl(),
+    UserStories(),
 )
 KINDS: Mapping[ArtifactType, ArtifactKind] = MappingProxyType({kind.type: kind for kind in _KINDS})
