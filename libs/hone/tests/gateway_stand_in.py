@@ -112,6 +112,8 @@ class Gateway:
             "/api/models": ({"models": [_MODEL]}, 200),
             "/api/models/hone-starter": (_MODEL, 200),
             "/api/routes": ({"routes": {"mermaid_erd": ROUTE}, "set_by": {"mermaid_erd": "user"}}, 200),
+            "/api/keys": ({"keys": [_KEY]} if request.method == "GET" else _KEY | {"key": "hone_new"}, 200),
+            "/api/keys/ci": ({"keys": [_KEY]}, 200),
             "/api/dead": ({"dead": [_LETTER]}, 200),
             "/api/dead/7/retry": ({"job_id": "j-2", "status_url": "/api/jobs/j-2"}, 202),
             "/api/status": (
@@ -151,6 +153,7 @@ ROUTE = {
     "cloud_models": ["gemini:x"],
     "enabled": True,
 }
+_KEY = {"name": "ci", "begins": "hone_abc…", "created_at": "2026-01-01T00:00:00.5+00:00", "revoked_at": None}
 _LETTER = {
     "id": 7,
     "subject": "hone.command.x",

@@ -533,6 +533,26 @@ def test_status_of_odd_providers_is_no_error(gateway: Gateway, hone: Hone, provi
     assert hone("status").code == 0
 
 
+def test_keys(gateway: Gateway, hone: Hone) -> None:
+    made = hone("keys", "create", "ci")
+    assert (made.code, made.out) == (0, "hone_new\n")  # the key alone: it goes into a pipe
+    assert "only time" in made.err
+    assert gateway.body("/api/keys") == {"name": "ci"}
+    assert "idempotency-key" in gateway.headers("/api/keys")[0]
+    heading, key = hone("keys", "ls").out.splitlines()
+    assert heading.split() == ["name", "begins", "created_at", "revoked_at"]
+    assert key.split() == ["ci", "hone_abc…", "2026-01-01T00:00:00Z"]
+    assert "revoked" in hone("keys", "revoke", "ci").err
+    assert gateway.asked[-1][:2] == ("DELETE", "/api/keys/ci")
+    assert hone("keys", "revoke", "nobody").code == 3
+    gateway.answers["/api/keys"] = lambda _: JSONResponse(
+        {"name": "ci"}, 201
+    )  # sent again after a lost answer
+    lost = hone("keys", "create", "ci")
+    assert (lost.code, lost.out) == (1, "")
+    assert "hone keys revoke ci" in lost.err
+
+
 @pytest.mark.parametrize("services", [None, 7, [], [1], [{"name": "hub", "ready": False}]])
 def test_status_of_a_gateway_that_is_not_all_there(gateway: Gateway, hone: Hone, services: Any) -> None:
     gateway.answers["/api/status"] = lambda _: JSONResponse({"version": "1", "services": services})

@@ -16,7 +16,18 @@ from hone_contracts import streams, subjects
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
 from hone_contracts.hub import ConversionFailed, ConvertModel, ModelConverted
 from hone_contracts.job_messages import JobCancelled
-from hone_gateway import __version__, artifacts, dead, documents, hub, models, routes, status, training
+from hone_gateway import (
+    __version__,
+    api_keys,
+    artifacts,
+    dead,
+    documents,
+    hub,
+    models,
+    routes,
+    status,
+    training,
+)
 from hone_gateway.http import idempotency, refusals
 from hone_gateway.http.admission import Admission, Rules
 from hone_gateway.http.authentication import Authentication
@@ -68,6 +79,7 @@ def create(settings: GatewaySettings | None = None) -> Service:
         jobs.router(database, book, watching),
         models.router(service),
         routes.router(service),
+        api_keys.router(database, keys),
         hub.router(service, book),
         training.router(service),
         dead.router(service, book),

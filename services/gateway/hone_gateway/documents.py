@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.responses import JSONResponse, Response
 
 from hone_chassis import Service
+from hone_gateway.api_keys import KeyRequest
 from hone_gateway.artifacts import GenerateRequest
 from hone_gateway.http.bodies import RequestBody
 from hone_gateway.hub import ConvertRequest, InspectRequest
@@ -20,6 +21,7 @@ BODIES: dict[str, type[RequestBody]] = {
     "/api/artifacts": GenerateRequest,
     "/api/hub/convert": ConvertRequest,
     "/api/hub/inspect-file": InspectRequest,
+    "/api/keys": KeyRequest,
     "/api/train": TrainRequest,
 }
 

@@ -145,6 +145,27 @@ class JobEnded(GatewayError):
         super().__init__(f"Job {job_id} {state}; only a queued or running job can be cancelled.", state=state)
 
 
+class NoSuchKey(GatewayError):
+    status, code, title = 404, "no_such_key", "There is no such key"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No valid key has the name {name[:80]!r}: `hone keys ls` shows what there is.")
+
+
+class KeyNameTaken(GatewayError):
+    status, code, title = 409, "key_name_taken", "A key has this name already"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Revoke it first (`hone keys revoke {name}`), or choose another name.")
+
+
+class FirstKeyStays(GatewayError):
+    status, code, title = 409, "first_key_stays", "The first key is not revoked here"
+
+    def __init__(self) -> None:
+        super().__init__("It is HONE_ADMIN_KEY: set that to another one and start the gateway again.")
+
+
 class NoSuchDeadLetter(GatewayError):
     status, code, title = 404, "no_such_dead_letter", "There is no such dead letter"
 

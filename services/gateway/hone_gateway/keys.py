@@ -1,11 +1,15 @@
 """API keys: random tokens of which only the SHA-256 is kept."""
 
 import hashlib
+import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import update
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from hone_chassis.database import Database, insert_new
 from hone_chassis.logs import get_logger
@@ -75,10 +79,57 @@ class Keys:
         )
         async with self._database.write() as session:
             await session.exec(others.values(revoked_at=utc_now()))
-            new = ApiKeyRow(sha256=digest, prefix=f"{token[:6]}…", tenant=tenant, name=name)
+            new = _row(token, name, tenant)
             if not await insert_new(session, ApiKeyRow, new.model_dump()):
                 again = update(ApiKeyRow).where(col(ApiKeyRow.sha256) == digest)
                 await session.exec(again.values(revoked_at=None, tenant=tenant, name=name))
+
+    async def create(self, session: AsyncSession, token: str, name: str, tenant: str) -> ApiKeyRow | None:
+        """A new key, or None when a valid one has the name."""
+        if (await session.exec(_valid(name, tenant))).first() is not None:
+            return None
+        row = _row(token, name, tenant)
+        session.add(row)
+        await session.flush()
+        return row
+
+    async def listed(self, tenant: str) -> Sequence[ApiKeyRow]:
+        """Valid ones first, each group by age."""
+        query = (
+            select(ApiKeyRow)
+            .where(ApiKeyRow.tenant == tenant)
+            .order_by(
+                col(ApiKeyRow.revoked_at).is_not(None), col(ApiKeyRow.created_at), col(ApiKeyRow.sha256)
+            )
+        )
+        async with self._database.read() as session:
+            return (await session.exec(query)).all()
+
+    async def revoke(self, name: str, tenant: str) -> Sequence[ApiKeyRow]:
+        """The keys that this ended: one, or none when no valid key has the name."""
+        async with self._database.write() as session:
+            rows = (await session.exec(_valid(name, tenant))).all()
+            for row in rows:
+                row.revoked_at = utc_now()
+        for row in rows:
+            self._cached.pop(row.sha256, None)
+        return rows
+
+
+def new_token() -> str:
+    """256 random bits that say whose key they are where they turn up."""
+    return f"hone_{secrets.token_urlsafe(32)}"
+
+
+def _row(token: str, name: str, tenant: str) -> ApiKeyRow:
+    shown = token[: min(9, len(token) // 4)]
+    return ApiKeyRow(sha256=sha256(token), prefix=f"{shown}…", tenant=tenant, name=name)
+
+
+def _valid(name: str, tenant: str) -> SelectOfScalar[ApiKeyRow]:
+    return select(ApiKeyRow).where(
+        ApiKeyRow.name == name, ApiKeyRow.tenant == tenant, col(ApiKeyRow.revoked_at).is_(None)
+    )
 
 
 def sha256(token: str) -> str:

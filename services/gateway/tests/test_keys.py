@@ -1,5 +1,6 @@
 """Keys: whose they are, until when, and what happens when nobody can look."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import select
 
 from hone_gateway.keys import Keys, sha256
-from hone_gateway.tables import ApiKeyRow
+from hone_gateway.tables import ApiKeyRow, IdempotencyRow
 
 OTHER = "another-tenants-key-0123456789"
 
@@ -111,3 +112,58 @@ async def unavailable(gateway: Gateway) -> None:
         assert answer.status_code == 503, answer.text
         assert answer.json()["code"] == "database_unavailable"
         assert answer.headers["retry-after"] == "1"
+
+
+async def test_a_key_is_shown_once_works_and_ends(gateway: Gateway) -> None:
+    made = await gateway.http.post("/api/keys", json={"name": "ci"})
+    assert made.status_code == 201
+    key = made.json()["key"]
+    assert len(key) > 40
+    headers = {"Authorization": f"Bearer {key}"}
+    assert (await gateway.http.get("/api/jobs", headers=headers)).status_code == 200
+    shown = (await gateway.http.get("/api/keys")).text
+    assert key not in shown
+    assert [each["name"] for each in json.loads(shown)["keys"]] == ["bootstrap", "ci"]
+    async with gateway.service.database.read() as session:
+        assert key not in str([row.model_dump() for row in (await session.exec(select(ApiKeyRow))).all()])
+    assert (await gateway.http.delete("/api/keys/ci")).status_code == 200
+    assert (await gateway.http.get("/api/jobs", headers=headers)).status_code == 401
+    again = await gateway.http.post("/api/keys", json={"name": "ci"})  # the name is free again
+    assert again.json()["key"] != key
+    kept = (await gateway.http.get("/api/keys")).json()["keys"]
+    assert [(each["name"], each["revoked_at"] is None) for each in kept] == [
+        ("bootstrap", True), ("ci", True), ("ci", False),
+    ]  # fmt: skip
+
+
+async def test_a_key_asked_for_twice_is_made_once_and_kept_nowhere(gateway: Gateway) -> None:
+    once = {"Idempotency-Key": "make-ci"}
+    first = await gateway.http.post("/api/keys", json={"name": "ci"}, headers=once)
+    again = await gateway.http.post("/api/keys", json={"name": "ci"}, headers=once)
+    assert (first.status_code, again.status_code) == (201, 201)
+    key = first.json()["key"]
+    assert again.json() == {name: value for name, value in first.json().items() if name != "key"}
+    async with gateway.service.database.read() as session:
+        kept = (await session.exec(select(IdempotencyRow))).all()
+    assert kept
+    assert key not in str([row.model_dump() for row in kept])
+
+
+async def test_what_is_no_key_is_refused(gateway: Gateway) -> None:
+    http = gateway.http
+    for name in ("", "bootstrap", "a b", "a/b", "ü", "x" * 65, "-x"):
+        assert (await http.post("/api/keys", json={"name": name})).status_code == 422
+    await http.post("/api/keys", json={"name": "ci"})
+    assert (await http.post("/api/keys", json={"name": "ci"})).json()["code"] == "key_name_taken"
+    assert (await http.delete("/api/keys/bootstrap")).json()["code"] == "first_key_stays"
+    assert (await http.delete("/api/keys/nobody")).json()["code"] == "no_such_key"
+
+
+async def test_a_tenant_sees_and_ends_only_its_own_keys(gateway: Gateway) -> None:
+    await Keys(gateway.service.database, 1).put(OTHER, "first", "other")
+    await gateway.http.post("/api/keys", json={"name": "ci"})
+    async with httpx.AsyncClient(base_url=gateway.http.base_url, headers={"X-API-Key": OTHER}) as other:
+        assert [each["name"] for each in (await other.get("/api/keys")).json()["keys"]] == ["first"]
+        assert (await other.delete("/api/keys/ci")).status_code == 404
+        made = (await other.post("/api/keys", json={"name": "ci"})).json()["key"]
+        assert (await other.get("/api/jobs", headers={"X-API-Key": made})).json() == {"jobs": []}

@@ -41,6 +41,9 @@ class Api:
     def post(self, path: str, body: Document | None = None) -> Document:
         return self._ask("POST", path, json=body)
 
+    def delete(self, path: str) -> Document:
+        return self._ask("DELETE", path)
+
     def put_text(self, path: str, text: str, media_type: str, **query: str | None) -> Document:
         """Sends a file's text as it is."""
         headers = {"Content-Type": media_type}

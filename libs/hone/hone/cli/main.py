@@ -30,6 +30,7 @@ _COMMANDS = {
     "hub": ("hub:hub", "Convert models to GGUF, inspect GGUF files."),
     "models": ("models:models", "The models that Hone knows."),
     "routes": ("routes:routes", "Which models serve which artifact type."),
+    "keys": ("keys:keys", "API keys: create, list, revoke."),
     "dead": ("dead:dead", "Messages nobody could process: read them, send them again."),
     "train": ("train:train", "Train a model for an artifact type."),
 }
