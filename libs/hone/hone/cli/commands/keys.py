@@ -24,7 +24,7 @@ def create(name: str, as_json: bool) -> None:
     """Make a key for NAME and print it. It is shown this once."""
     answer = Api().post_once("/api/keys", {"name": name}, str(uuid.uuid4()))
     if "key" not in answer:  # it was made, its answer was lost, and this one is of the repetition
-        told = f"the key was made, but broke off on its way here; `hone keys revoke {plain(name)}`, then make it again"
+        told = f"the key was made, and its answer lost; `hone keys revoke {plain(name)}`, then make it again"
         raise Failed(told)
     key = field(answer, "key", str)
     if as_json:
