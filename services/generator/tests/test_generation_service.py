@@ -73,9 +73,13 @@ class Bench:
         (only,) = await self.events()
         return only
 
+    async def waiting(self) -> int:
+        """Commands that nobody has finished."""
+        return (await self.jetstream.stream_info("HONE_COMMANDS")).state.messages
+
     async def all_taken(self) -> None:
         async def empty() -> bool:
-            return (await self.jetstream.stream_info("HONE_COMMANDS")).state.messages == 0
+            return await self.waiting() == 0
 
         await until(empty)
 
@@ -89,6 +93,7 @@ async def generator(
     script: Script = facts,
     hold: asyncio.Event | None = None,
     also: Collection[str] = ("llamacpp",),
+    **route: Any,
 ) -> AsyncIterator[Bench]:
     provider = ScriptedProvider(script, hold)
     settings = GeneratorSettings(
@@ -96,8 +101,9 @@ async def generator(
         graceful_timeout_s=0.2,
     )  # fmt: skip
     bucket = await client.jetstream().create_key_value(bucket=ROUTES_BUCKET, history=1)
-    route = Route(artifact_type=ArtifactType.MERMAID_ERD, model="llamacpp:hone-starter", reading="passages")
-    await bucket.put(route.artifact_type, route.model_dump_json().encode())
+    own = {"artifact_type": ArtifactType.MERMAID_ERD, "model": "llamacpp:hone-starter", "reading": "passages"}
+    whole = Route(**(own | route))
+    await bucket.put(whole.artifact_type, whole.model_dump_json().encode())
     service = app.create(settings, dict.fromkeys(also, provider))
     async with started(service):
         yield Bench(service, provider, client)
@@ -154,8 +160,10 @@ async def test_a_whole_answer_that_cannot_be_read_is_a_low_score_with_the_reason
         await bench.send(command(model="ollama:qwen2.5-coder:7b"))
         answer = await bench.answer()
     assert isinstance(answer, ArtifactGenerated)
-    assert (answer.artifact.model, answer.artifact.score) == ("ollama:qwen2.5-coder:7b", 0)
+    assert (answer.artifact.model, answer.artifact.accepted) == ("ollama:qwen2.5-coder:7b", False)
     assert "could not be read" in answer.artifact.reasons[-1]
+    assert [each.kind for each in answer.artifact.attempts] == ["first", "repair", "repair"]
+    assert "could not be read" in bench.provider.requests[1].messages[-1].content
 
 
 async def test_nothing_understood_is_an_empty_diagram_that_is_not_accepted(
@@ -193,7 +201,7 @@ async def test_a_model_that_goes_away_is_asked_again(
         assert isinstance(await bench.answer(), ArtifactGenerated)
 
 
-async def test_a_model_that_stays_away_leaves_a_dead_letter_with_the_reason(
+async def test_a_model_that_stays_away_fails_the_job_with_each_attempt_and_comes_never_again(
     broker: Client, nats_server: Any, database_url: str, tmp_path: Path
 ) -> None:
     def gone(number: int, request: object) -> Exception:
@@ -201,9 +209,12 @@ async def test_a_model_that_stays_away_leaves_a_dead_letter_with_the_reason(
 
     async with generator(broker, nats_server.url, database_url, tmp_path, gone) as bench:
         await bench.send(command())
+        answer = await bench.answer()
         await bench.all_taken()
-        (letter,) = await Cemetery(bench.jetstream).newest(5)
-    assert "signal 9" in letter.reason.detail
+        assert await Cemetery(bench.jetstream).newest(5) == []
+    assert isinstance(answer, GenerationFailed)
+    assert "signal 9" in answer.error.detail
+    assert [each.error_code for each in answer.attempts] == ["unavailable"] * 3
 
 
 async def test_a_type_that_is_not_there_yet_is_said_to_be_not_there(
@@ -234,6 +245,70 @@ async def test_an_unknown_provider_is_named(
         answer = await bench.answer()
     assert isinstance(answer, GenerationFailed)
     assert "gemini" in answer.error.detail
+
+
+async def test_a_model_of_the_cloud_is_not_asked_unless_the_route_allows_it(
+    broker: Client, nats_server: Any, tmp_path: Path
+) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+    async with generator(broker, nats_server.url, url, tmp_path, also=("llamacpp", "gemini")) as bench:
+        bench.provider.local = False
+        await bench.send(command(model="gemini:gemini-2.5-flash"))
+        answer = await bench.answer()
+    assert isinstance(answer, GenerationFailed)
+    assert (answer.error.code, answer.error.status) == ("cloud_not_allowed", 403)
+    assert "cloud: true" in answer.error.detail
+    assert bench.provider.requests == []
+
+
+async def test_a_route_that_is_switched_off_says_how_to_switch_it_on(
+    broker: Client, nats_server: Any, tmp_path: Path
+) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+    async with generator(broker, nats_server.url, url, tmp_path, enabled=False) as bench:
+        await bench.send(command())
+        answer = await bench.answer()
+    assert isinstance(answer, GenerationFailed)
+    assert "hone routes apply" in answer.error.detail
+
+
+async def test_the_projects_own_text_reaches_the_model_as_data(
+    broker: Client, nats_server: Any, tmp_path: Path
+) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+    more = {"model": "ollama:qwen2.5-coder:7b", "reading": "whole"}
+    async with generator(
+        broker, nats_server.url, url, tmp_path, lambda *_: "{}", also=("ollama",), **more
+    ) as bench:
+        await bench.send(command(context_text="class Borrower: ..."))
+        await bench.answer()
+    system, user, *_ = bench.provider.requests[0].messages
+    assert "Borrower" in user.content and "Borrower" not in system.content
+
+
+async def test_identical_requests_at_the_same_time_ask_the_model_once(
+    broker: Client, nats_server: Any, tmp_path: Path
+) -> None:
+    url, hold = f"sqlite+aiosqlite:///{tmp_path / 'test.db'}", asyncio.Event()
+    async with generator(broker, nats_server.url, url, tmp_path, hold=hold) as bench:
+        first, second = command(), command()
+        await bench.send(first)
+        await bench.provider.asked.wait()
+        heard = await broker.subscribe(f"hone.progress.{second.correlation_id}")
+        await bench.send(second)
+        await heard.next_msg(timeout=30)  # it has joined
+        await bench.send(JobCancelled.caused_by(first))
+
+        async def alone() -> bool:
+            return await bench.waiting() == 1
+
+        await until(alone)
+        hold.set()
+        answer = await bench.answer()
+    assert isinstance(answer, ArtifactGenerated)
+    assert answer.correlation_id == second.correlation_id
+    assert bench.provider.stopped == 0  # the first one's end was not the work's
+    assert len(bench.provider.requests) == 2  # two passages, once
 
 
 async def test_a_cancelled_job_stops_the_model_and_says_nothing(
