@@ -159,6 +159,8 @@ class _Walk:
                     break
             else:
                 tries.answered(answer)
+                last = self._record.attempts[-1]
+                await self._audience("scored", f"attempt {last.number}: {last.score} of 100 by {last.model}")
                 if self._best is None or answer.worth > self._best.worth:
                     self._best = answer
         return tries.reached
