@@ -32,6 +32,8 @@ _MAX_ANSWER_BYTES_PER_TOKEN = 4096
 _ERROR_S = 5.0
 # After the end of the answer only its counts are to come.
 _AFTERWARDS_S = 3.0
+# What may still come once the answer is whole: the end of the body, as a rule at once.
+_REST_S, _MAX_REST_BYTES = 0.1, 64 * 1024
 _DONE = "[DONE]"
 
 
@@ -110,33 +112,36 @@ class RemoteCall:
         async with self.http.open("POST", path, body, request.connect_s, clock.first_token_s) as response:
             if response.status_code != 200 or media_type(response) != "text/event-stream":
                 raise await self._failure(response)
-            async with aclosing(self._events(response, request, reader, clock)) as events:
+            async with (
+                aclosing(self.http.pieces(response)) as pieces,
+                aclosing(self._events(pieces, request, reader, clock)) as events,
+            ):
                 async for event in events:
                     if event.data.strip() == _DONE:
-                        return
+                        break
                     chunk = reader.read(self._document_of(event, clock))
                     clock.began = clock.began or chunk is not None
                     if chunk is not None and chunk.text:
                         yield chunk
                     if reader.ended:
-                        return
+                        break
+                await _rest(pieces)
 
     async def _events(
-        self, response: httpx.Response, request: GenerationRequest, reader: Reader, clock: "_Clock"
+        self, pieces: AsyncGenerator[bytes, None], request: GenerationRequest, reader: Reader, clock: "_Clock"
     ) -> AsyncGenerator[Event, None]:
         parser = SseParser(self.asked.provider, _MAX_EVENT_BYTES)
         left_bytes = _MAX_ANSWER_BYTES + request.max_tokens * _MAX_ANSWER_BYTES_PER_TOKEN
-        async with aclosing(self.http.pieces(response)) as pieces:
-            while True:
-                async with asyncio.timeout_at(clock.deadline(finished=reader.finished)):
-                    piece = await anext(pieces, None)
-                if piece is None:
-                    break
-                left_bytes -= len(piece)
-                if left_bytes < 0:
-                    raise BadProviderAnswer(self.asked.provider, "it sends far more than it was asked for")
-                for event in parser.feed(piece):
-                    yield event
+        while True:
+            async with asyncio.timeout_at(clock.deadline(finished=reader.finished)):
+                piece = await anext(pieces, None)
+            if piece is None:
+                break
+            left_bytes -= len(piece)
+            if left_bytes < 0:
+                raise BadProviderAnswer(self.asked.provider, "it sends far more than it was asked for")
+            for event in parser.feed(piece):
+                yield event
         if (event_at_end := parser.close()) is not None:
             yield event_at_end
 
@@ -187,6 +192,18 @@ class RemoteCall:
                     if len(text) > _MAX_ERROR_BYTES:
                         break
         return self.http.hidden(bytes(text[:_MAX_ERROR_BYTES]).decode(errors="replace"))
+
+
+async def _rest(pieces: AsyncGenerator[bytes, None]) -> None:
+    """Read on to the end of a stream whose answer has ended, if that is near: the connection can be used again then,
+    and is closed otherwise."""
+    left_bytes = _MAX_REST_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_REST_S):
+            async for piece in pieces:
+                left_bytes -= len(piece)
+                if left_bytes < 0:
+                    return
 
 
 class _Clock:
