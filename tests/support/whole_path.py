@@ -83,7 +83,7 @@ class WholePath:
 def default_route(*models: str, **more: Any) -> Route:
     """These models in their order, for every type."""
     first, *others = models
-    fields = {"artifact_type": DEFAULT_ROUTE, "model": first, "limits": QUICK}
+    fields: dict[str, Any] = {"artifact_type": DEFAULT_ROUTE, "model": first, "limits": QUICK}
     fields |= {"fallbacks": [{"model": model} for model in others]}
     return Route.model_validate(fields | more)
 

@@ -1,6 +1,7 @@
 """Models of the stand-in for Ollama: what is told of them, what memory they take, and what they answer."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,13 +13,15 @@ NOW = "2026-11-21T09:35:29.279591766Z"
 
 @dataclass
 class FakeModel:
-    """What ``/api/show`` and the lists tell of a model. ``answer`` is streamed word by word.
+    """What ``/api/show`` and the lists tell of a model. ``answer`` is streamed word by word,
+    the least document of a schema in its place where one is asked for.
 
     With a vocabulary of no more than bytes, as the tests' real model has, every byte of a prompt is a token.
     """
 
     name: str
     answer: str = "a member has many loans and a loan is of one book and so on"
+    says: str = ""  # word for word, whatever form is asked for
     context_length: int = 30_000
     vocabulary: int = 261
     capabilities: tuple[str, ...] = ("completion",)
@@ -82,6 +85,8 @@ def answer(
             yield {"error": refusal}
             return
         words = [json.dumps(_instance(wanted))]
+    if model.says:
+        words = re.findall(r"\S+\s*|\s+", model.says)
     limit = options.get("num_predict", 1000) if fits else 0
     text, sent = "".join(words), 0
     stops = [at for stop in options.get("stop", ()) if (at := text.find(stop)) >= 0]

@@ -5,7 +5,7 @@ good each answer is.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -52,7 +52,7 @@ class PlayedProvider:
     """``plays``: by model name, what it does with the n-th question; the last step again and again. It obeys no
     time limit of its own, so that the engine's are seen."""
 
-    plays: dict[str, Sequence[Step]]
+    plays: Mapping[str, Sequence[Step]]
     local: bool = True
     capabilities: Capabilities = field(default_factory=lambda: Capabilities(grammar=True, json_schema=True))
     name: str = "played"
@@ -164,7 +164,7 @@ class Heard:
 class World:
     """An engine with played models, local and in the cloud (``cloud:NAME``)."""
 
-    plays: dict[str, Sequence[Step]]
+    plays: Mapping[str, Sequence[Step]]
     kind: Any = field(default_factory=Numbers)
     price: Price = unknown_price
     capabilities: Capabilities = field(default_factory=lambda: Capabilities(grammar=True, json_schema=True))

@@ -1,9 +1,10 @@
 """The generator as a service, on a real nats-server, SQLite and PostgreSQL, with Mermaid's real grammar."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import nats
@@ -93,7 +94,7 @@ async def generator(
     script: Script = facts,
     hold: asyncio.Event | None = None,
     also: Collection[str] = ("llamacpp",),
-    **route: Any,
+    route: Mapping[str, Any] = MappingProxyType({}),
 ) -> AsyncIterator[Bench]:
     provider = ScriptedProvider(script, hold)
     settings = GeneratorSettings(
@@ -102,7 +103,7 @@ async def generator(
     )  # fmt: skip
     bucket = await client.jetstream().create_key_value(bucket=ROUTES_BUCKET, history=1)
     own = {"artifact_type": ArtifactType.MERMAID_ERD, "model": "llamacpp:hone-starter", "reading": "passages"}
-    whole = Route(**(own | route))
+    whole = Route(**(own | dict(route)))
     await bucket.put(whole.artifact_type, whole.model_dump_json().encode())
     service = app.create(settings, dict.fromkeys(also, provider))
     async with started(service):
@@ -265,7 +266,7 @@ async def test_a_route_that_is_switched_off_says_how_to_switch_it_on(
     broker: Client, nats_server: Any, tmp_path: Path
 ) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
-    async with generator(broker, nats_server.url, url, tmp_path, enabled=False) as bench:
+    async with generator(broker, nats_server.url, url, tmp_path, route={"enabled": False}) as bench:
         await bench.send(command())
         answer = await bench.answer()
     assert isinstance(answer, GenerationFailed)
@@ -276,9 +277,9 @@ async def test_the_projects_own_text_reaches_the_model_as_data(
     broker: Client, nats_server: Any, tmp_path: Path
 ) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
-    more = {"model": "ollama:qwen2.5-coder:7b", "reading": "whole"}
+    general = {"model": "ollama:qwen2.5-coder:7b", "reading": "whole"}
     async with generator(
-        broker, nats_server.url, url, tmp_path, lambda *_: "{}", also=("ollama",), **more
+        broker, nats_server.url, url, tmp_path, lambda *_: "{}", also=("ollama",), route=general
     ) as bench:
         await bench.send(command(context_text="class Borrower: ..."))
         await bench.answer()
