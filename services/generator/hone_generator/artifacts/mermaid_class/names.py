@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from hone_generator.artifacts.diagrams.labels import distinct, is_identifier, label
 
 _MAX_TYPE_CHARS = 80
-# A parenthesis makes a member an operation, a colon begins its type, a brace ends its class.
-_IN_TYPES = {"{": "[", "}": "]", ":": "\u2236", "(": "[", ")": "]"}
+# A parenthesis makes an operation, a colon begins a type, an equals sign a default, a brace ends the class.
+_IN_TYPES = {"{": "[", "}": "]", ":": "\u2236", "(": "[", ")": "]", "=": "\uff1d"}
 
 
 def class_names(names: Iterable[str]) -> dict[str, str]:

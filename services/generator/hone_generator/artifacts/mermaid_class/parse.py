@@ -26,7 +26,7 @@ _RELATION = re.compile(
     rf'(?P<right>\|>|\*|o(?=[\s"])|>|\(\))?\s*(?:"(?P<to_many>[^"]*)"\s*)?(?P<to>{_NAME})\s*(?::\s*(?P<label>.*))?'
 )
 _CLASS = re.compile(
-    rf'class\s+(?P<name>{_NAME})\s*(?:\[\s*"?(?P<label>[^"\]]*)"?\s*\])?\s*(?::::\s*[\w-]+)?\s*'
+    rf'class\s+(?P<name>{_NAME})\s*(?:\[\s*(?:"(?P<label>[^"]*)"|(?P<bare>[^"\]]*))\s*\])?\s*(?::::\s*[\w-]+)?\s*'
     r"(?:<<(?P<stereotype>[^<>]*)>>\s*)?(?:(?P<open>\{)\s*(?P<inner>[^{}]*)(?P<close>\})?)?"
 )
 _MEMBER = re.compile(rf"(?P<name>{_NAME})\s*:(?!:)\s*(?P<member>.+)")
@@ -88,8 +88,8 @@ class _Reader:
 
     def _class(self, number: int, found: re.Match[str]) -> None:
         own = self._seen(number, found["name"])
-        if found["label"]:
-            own.name = found["label"].strip()
+        if label := found["label"] or found["bare"]:
+            own.name = label.strip()
             self.lines.setdefault(own.name, number)
         if found["stereotype"]:
             own.stereotype = found["stereotype"].strip()

@@ -77,6 +77,8 @@ def render(diagram: ClassDiagram) -> str:
     for each in diagram.classes:
         lines += _class_lines(each, ids[each.name])
     lines += [_relation_line(relation, ids) for relation in diagram.relations]
+    if len(lines) == 1:
+        lines.append("    direction TB")  # the only diagram that Mermaid wants a statement in
     return "\n".join(lines) + "\n"
 
 

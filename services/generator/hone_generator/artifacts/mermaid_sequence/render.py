@@ -49,7 +49,7 @@ def _settled(step: Step, ids: dict[str, str]) -> Step:
 
 
 def _words(text: str) -> str:
-    return _WRAP.sub(r"\1 :", label(text))
+    return _WRAP.sub("\\1\u2236", label(text))
 
 
 def render(sequence: Sequence) -> str:
