@@ -161,8 +161,11 @@ class FakeUpstream:
         if name == "redirect":
             await exchange.respond(307, {}, {"Location": f"{self.url}/elsewhere"})
         elif name == "echo-key":
-            message = f"the key {protocol.key(exchange.request)} is used up"
-            await self._fail(exchange, protocol, 500, "", message)
+            await self._fail(
+                exchange, protocol, 500, "", f"the key {protocol.key(exchange.request)} is used up"
+            )
+        elif name == "echo-type":
+            await exchange.respond(200, "hello", content_type=f"text/{protocol.key(exchange.request)}")
         elif refusal := self._troubles.refusal(asked):
             await self._fail(exchange, protocol, *refusal)
         elif wrong := wrong_parameter(protocol.name, asked, self.context_tokens):

@@ -107,6 +107,8 @@ class Troubles:
                 yield protocol.error_event("the model ran into an error")
                 await exchange.end_stream()
                 await exchange.wait(self.delays.slow_s)
+            case "echo-in-stream":
+                yield protocol.error_event(f"the key {protocol.key(exchange.request)} is used up")
             case "keep-alive":
                 yield b": OPENROUTER PROCESSING\n\n:\n\n"
             case "endless":

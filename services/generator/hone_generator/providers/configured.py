@@ -52,7 +52,7 @@ def remote_providers(settings: RemoteSettings, keys: Keys) -> dict[str, Provider
     """OpenAI, Gemini and Anthropic. Those without a key are there too, and say what is missing."""
     return {
         "openai": OpenAIProvider(
-            OpenAISettings(settings.openai_base_url, keys.openai, settings.servers, keys.servers or {})
+            OpenAISettings(settings.openai_base_url, keys.openai, settings.servers, keys.servers)
         ),
         "gemini": gemini(keys, settings.gemini_base_url),
         "anthropic": anthropic(keys, settings.anthropic_base_url),

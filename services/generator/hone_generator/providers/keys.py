@@ -5,7 +5,7 @@ by the name of its variable.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -40,7 +40,7 @@ class Keys:
     openai: SecretStr | None = None
     anthropic: SecretStr | None = None
     gemini: SecretStr | None = None
-    servers: Mapping[str, SecretStr] | None = None
+    servers: Mapping[str, SecretStr] = field(default_factory=dict)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Keys":
@@ -55,7 +55,7 @@ class Keys:
     @property
     def secrets(self) -> tuple[str, ...]:
         """All of them as they are, for who has to keep them out of what is said."""
-        found = (self.openai, self.anthropic, self.gemini, *(self.servers or {}).values())
+        found = (self.openai, self.anthropic, self.gemini, *self.servers.values())
         return tuple(key.get_secret_value() for key in found if key is not None)
 
 

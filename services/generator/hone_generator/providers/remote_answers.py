@@ -141,13 +141,13 @@ class RemoteCall:
             if left_bytes < 0:
                 raise BadProviderAnswer(self.asked.provider, "it sends far more than it was asked for")
             for event in parser.feed(piece):
-                yield event
+                yield replace(event, data=self.http.hidden(event.data))
         if (event_at_end := parser.close()) is not None:
-            yield event_at_end
+            yield replace(event_at_end, data=self.http.hidden(event_at_end.data))
 
     def _document_of(self, event: Event, clock: "_Clock") -> Document:
         """Raises the error that it is, if it is one."""
-        found = document(self.asked.provider, self.http.hidden(event.data))
+        found = document(self.asked.provider, event.data)
         refusal = self.errors(
             None, {"error": found} if event.type == "error" and "error" not in found else found
         )
