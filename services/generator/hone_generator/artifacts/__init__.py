@@ -10,6 +10,7 @@ from hone_generator.artifacts.mermaid_erd.kind import MermaidErd
 from hone_generator.artifacts.mermaid_flowchart.kind import MERMAID_FLOWCHART
 from hone_generator.artifacts.mermaid_sequence.kind import MERMAID_SEQUENCE
 from hone_generator.artifacts.mermaid_state.kind import MERMAID_STATE
+from hone_generator.artifacts.python_code.kind import PythonCode
 from hone_generator.artifacts.sql_ddl.kind import SqlDdl
 from hone_generator.artifacts.user_stories.kind import UserStories
 
@@ -21,5 +22,6 @@ _KINDS: tuple[ArtifactKind, ...] = (
     MERMAID_STATE,
     SqlDdl(),
     UserStories(),
+    PythonCode(),
 )
 KINDS: Mapping[ArtifactType, ArtifactKind] = MappingProxyType({kind.type: kind for kind in _KINDS})

@@ -152,7 +152,8 @@ class _Links:
                 RELATION_WEIGHT,
                 f"{where} relates {from_} and {to}, which nothing connects: add that relation",
             )
-        if claim.many is None or None in ends or claim.many in ends:
+        told = [many for many in ends if many is not None]
+        if claim.many is None or not told or claim.many in told:
             return None
         if claim.many:
             return Unanswered(
