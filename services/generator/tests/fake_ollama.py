@@ -41,6 +41,7 @@ class FakeOllama:
     models: dict[str, FakeModel] = field(default_factory=dict)
     truncates: bool = False
     queue_full: bool = False
+    away: bool = False
     url: str = ""
     cards: SimulatedCards | None = None
     loading_s: float = 0.0
@@ -85,6 +86,8 @@ class FakeOllama:
         return _json({"version": "0.0.0"})
 
     async def _tags(self, request: Request) -> Response:
+        if self.away:
+            return error_response(502, "bad gateway")
         return _json({"models": [model.listed() for model in self.models.values()]})
 
     async def _ps(self, request: Request) -> Response:

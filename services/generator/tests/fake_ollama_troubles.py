@@ -57,6 +57,8 @@ def trouble_before(name: str, request: Request) -> Response | None:
             return error_response(400, f'"{name}" does not support chat')
         case "broken":
             return error_response(500, "llama runner process has terminated: error loading model: bad tensor")
+        case "crash":
+            return error_response(500, "llama runner process has terminated: exit status 2")
         case "too-big":
             return error_response(
                 500, "model requires more system memory (56.7 GiB) than is available (3.2 GiB)"

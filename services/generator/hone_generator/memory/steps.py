@@ -1,6 +1,7 @@
 """Step by step to a model that is loaded: look, decide, do one thing, look again."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from hone_generator.providers.ollama_wire import full_name
 _log = logging.getLogger(__name__)
 # Of the memory of a model that left, so much must be free before the card counts as freed: as Ollama itself waits.
 _FREED_SHARE = 0.8
+_LOOK_AGAIN_S = 1.0
 
 Surplus = MutableMapping[tuple[str, str], int]
 """By a model's name and digest: the bytes that it took beyond what was predicted."""
@@ -197,10 +199,12 @@ class Steps:
         await evict(self._machine, self._host, resident, self._settings, reason)
 
     async def _wait(self, for_what: str, deadline: float) -> None:
-        try:
-            await self._machine.change(deadline - self._clock())
-        except TimeoutError:
-            raise CardBusy(self._wanted.model, for_what) from None
+        """Until an answer of ours ends, or to look whether others have gone."""
+        remaining_s = deadline - self._clock()
+        if remaining_s <= 0:
+            raise CardBusy(self._wanted.model, for_what)
+        with contextlib.suppress(TimeoutError):
+            await self._machine.change(min(remaining_s, _LOOK_AGAIN_S))
 
     def _resident(self, sight: Sight, name: str) -> Resident:
         return next(resident for resident in sight.residents if resident.name == name)
