@@ -121,7 +121,7 @@ def test_a_sequence_as_people_write_it_is_read() -> None:
     end
     B->>+A: order; Note over A,DB: both
     alt in stock
-        A->>DB: reserve
+        A->>+DB: reserve
         DB-->>-A: done
     else sold out
         A-)B: sorry

@@ -130,3 +130,9 @@ def test_diagrams_of_hostile_words_settle_once_are_accepted_by_mermaid_and_read_
         read = notation.parse(text)
         assert not read.problems, f"{read.problems} in\n{text}"
         assert comparable(read.diagram) == as_read(diagram), text
+
+
+def test_a_box_is_accepted_though_no_browser_knows_its_colour(grammar: Grammar) -> None:
+    text = "sequenceDiagram\n  box Aqua Backend\n  participant A\n  end\n  A->>A: work\n"
+    assert grammar.verdict(text).diagram_type == "sequence"
+    assert not MERMAID_SEQUENCE.notation.parse(text).problems
