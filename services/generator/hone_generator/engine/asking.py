@@ -63,7 +63,6 @@ class Asking:
         self, question: tuple[ChatMessage, ...], constraint: Gbnf | JsonSchema | None
     ) -> GenerationRequest:
         messages, kept = held_to(constraint, question, self.candidate.provider.capabilities)
-        limits = self.line.limited(self.limits)
         chars = sum(len(message.content) for message in messages)
         return GenerationRequest(
             messages=messages,
@@ -71,9 +70,9 @@ class Asking:
             temperature=self.sampling.temperature,
             seed=self.sampling.seed,
             constraint=kept,
-            connect_s=limits.connect_s,
-            first_token_s=limits.first_token_s,
-            timeout_s=limits.total_s,
+            connect_s=self.limits.connect_s,
+            first_token_s=self.limits.first_token_s,
+            timeout_s=self.limits.total_s,
         )
 
 

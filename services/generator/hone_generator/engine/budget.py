@@ -96,7 +96,8 @@ class Purse:
         if full <= left:
             return wanted
         reading = cost(prompt_tokens, 0) or 0.0
-        affordable = int((left - reading) / (full - reading) * wanted) if full > reading else 0
+        share = (left - reading) / (full - reading) if full > reading else 0.0
+        affordable = int(max(0.0, min(1.0, share)) * wanted)
         if affordable < min(wanted, _FEWEST_TOKENS):
             raise OverBudget(
                 "cost_budget",

@@ -5,7 +5,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
-from hone_contracts.registry import TimeLimits
 from hone_generator.engine.budget import Cost, Now, Price, Purse, tokens_of
 from hone_generator.engine.circuits import Circuits
 from hone_generator.engine.errors import AnswerFiltered, AnswerTooLong, OverBudget
@@ -27,6 +26,7 @@ class Meter:
     cost_usd: float | None = 0.0
     first_token_ms: float | None = None
     model_ms: float = 0.0
+    cut: bool = False  # an answer ended because it was as long as it may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +50,6 @@ class Line:
             raise OverBudget("deadline", f"the request's {self.purse.budget.deadline_s:g} s are over")
         return self.purse.answer_tokens(candidate.model, prompt_chars, wanted_tokens, self.cost(candidate))
 
-    def limited(self, limits: TimeLimits) -> TimeLimits:
-        """No call may take longer than what is left of the request's time."""
-        left_s = max(0.001, self.purse.left_s)
-        return TimeLimits(
-            connect_s=min(limits.connect_s, left_s),
-            first_token_s=min(limits.first_token_s, left_s),
-            total_s=min(limits.total_s, left_s),
-        )
-
 
 async def call(
     line: Line, candidate: Candidate, request: GenerationRequest, meter: Meter
@@ -77,6 +68,7 @@ async def call(
                 usage = chunk.usage or usage
                 if chars > most_chars:
                     raise AnswerTooLong(model, most_chars)
+                meter.cut = meter.cut or chunk.finish_reason is FinishReason.LENGTH
                 if chunk.finish_reason is FinishReason.REFUSED:
                     raise AnswerFiltered(model)
                 yield chunk

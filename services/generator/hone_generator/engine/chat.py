@@ -98,7 +98,6 @@ class Chat:
 
 def _request(route: Route, question: ChatQuestion, candidate: Candidate, line: Line) -> GenerationRequest:
     """Raises OverBudget."""
-    limits = line.limited(route.limits)
     chars = sum(len(message.content) for message in question.messages)
     schema = question.answer_schema
     constraint = JsonSchema(schema) if schema is not None else None
@@ -110,9 +109,9 @@ def _request(route: Route, question: ChatQuestion, candidate: Candidate, line: L
         seed=question.seed or 0,
         constraint=kept,
         stop=question.stop,
-        connect_s=limits.connect_s,
-        first_token_s=limits.first_token_s,
-        timeout_s=limits.total_s,
+        connect_s=route.limits.connect_s,
+        first_token_s=route.limits.first_token_s,
+        timeout_s=route.limits.total_s,
     )
 
 

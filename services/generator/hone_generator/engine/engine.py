@@ -36,6 +36,7 @@ _ADVICE = (
 )
 # Below this score, a reader of a small model's answer is told that there are larger ones.
 _ADVISE_BELOW = 80
+_CUT = "the answer was cut off where it became too long: answer more briefly, and to the end"
 _ROUNDS = 3
 _PROBE_S = 0.25  # what another request's probe of a circuit is given
 _WORTH_TELLING_S = 1.0
@@ -234,6 +235,8 @@ class _Walk:
             request.requirements, candidate.reading, request.context, request.options, question.feedback
         )
         draft = await request.kind.make(brief, asking, self._audience)
+        if asking.meter.cut:
+            draft = replace(draft, notes=(*draft.notes, _CUT))
         await self._audience("validating")
         started = self._engine.now()
         subject = Subject(draft.content, request.requirements, request.context, request.options, draft)

@@ -36,6 +36,7 @@ class Audience:
         self._stage, self._message = "started", ""
         self._said: deque[str] = deque()
         self._said_chars = 0
+        self._turn = asyncio.Lock()  # what was said first is sent first, to everyone
 
     @property
     def wrote(self) -> bool:
@@ -43,10 +44,11 @@ class Audience:
         return bool(self._said)
 
     async def join(self, listener: Listener) -> None:
-        await listener(self._stage, self._message)
-        if self._said:
-            await listener.token("writing", "".join(self._said))
-        self._listeners.append(listener)
+        async with self._turn:
+            await listener(self._stage, self._message)
+            if self._said:
+                await listener.token("writing", "".join(self._said))
+            self._listeners.append(listener)
 
     def leave(self, listener: Listener) -> None:
         self._listeners = [each for each in self._listeners if each is not listener]
@@ -54,30 +56,42 @@ class Audience:
     async def __call__(
         self, stage: str, message: str = "", *, done: int | None = None, total: int | None = None
     ) -> None:
-        await self.flush()
-        if stage in ANEW:
-            self._said.clear()
-            self._said_chars = 0
-        self._stage, self._message = stage, message
-        for listener in tuple(self._listeners):
-            await listener(stage, message, done=done, total=total)
+        async with self._turn:
+            await self._send_all()
+            if stage in ANEW:
+                self._said.clear()
+                self._said_chars = 0
+            self._stage, self._message = stage, message
+            for listener in tuple(self._listeners):
+                await listener(stage, message, done=done, total=total)
 
     async def write(self, text: str) -> None:
         """The model wrote that. The first piece goes at once, the next ones together."""
         self._unsent.append(text)
         if self._sender is None:
-            await self._send()
-            self._sender = asyncio.create_task(self._send_later())
+            self._sender = asyncio.create_task(self._send_on())
+            async with self._turn:
+                await self._send()
 
     async def flush(self) -> None:
+        async with self._turn:
+            await self._send_all()
+
+    async def _send_on(self) -> None:
+        """As long as there is something to send."""
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            if not self._unsent:
+                self._sender = None
+                return
+            async with self._turn:
+                await self._send()
+
+    async def _send_all(self) -> None:
+        """Whoever has the turn may end the sender: it sleeps, or waits for its turn."""
         if self._sender is not None:
             self._sender.cancel()
             self._sender = None
-        await self._send()
-
-    async def _send_later(self) -> None:
-        await asyncio.sleep(_EVERY_S)
-        self._sender = None
         await self._send()
 
     async def _send(self) -> None:
