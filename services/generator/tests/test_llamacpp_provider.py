@@ -35,8 +35,8 @@ from hone_generator.providers.errors import (
     ModelLoadFailed,
     ModelNotFound,
     ProviderError,
-    ProviderUnavailable,
     RequestRefused,
+    StreamBroken,
 )
 from hone_generator.providers.llamacpp import LlamaCppProvider, LlamaCppSettings, ModelFile
 
@@ -231,7 +231,7 @@ async def test_a_crash_fails_that_answer_with_its_signal_and_the_next_one_works(
     pid = provider.pid(TINY)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    with pytest.raises(ProviderUnavailable, match="SIGKILL") as caught:
+    with pytest.raises(StreamBroken, match="SIGKILL") as caught:
         async for _ in chunks:
             pass
     assert caught.value.transient

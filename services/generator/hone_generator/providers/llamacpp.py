@@ -10,9 +10,10 @@ from urllib.parse import unquote, urlsplit
 
 from hone_contracts.models import ModelRef
 from hone_generator.providers.base import Capabilities, Chunk, GenerationRequest, Health, ModelInfo
-from hone_generator.providers.errors import ModelLoadFailed, ModelNotFound
+from hone_generator.providers.errors import ModelLoadFailed, ModelNotFound, RequestRefused
 from hone_generator.providers.gguf_header import NotAModelFile, check_header
 from hone_generator.providers.llamacpp_model import PROVIDER, HostedModel, HostLimits
+from hone_generator.providers.llamacpp_slots import Slots
 
 
 def _available_cores() -> int:
@@ -31,9 +32,9 @@ class ModelFile:
 class LlamaCppSettings:
     """``folders`` are where model files may lie; nothing outside them is loaded, links followed.
 
-    A model below ``one_thread_below_bytes`` runs on one thread: a token takes it a millisecond, and threads that
-    wait for each other that often cost a second where other work has the cores (3 million parameters on two busy
-    cores, 16 tokens: p95 57 ms with one thread, 450 to 1,600 ms with two).
+    ``most_loaded`` models are held at once. A model below ``one_thread_below_bytes`` runs on one thread: a token
+    takes it a millisecond, and threads that wait for each other that often cost a second where other work has the
+    cores (3 million parameters on two busy cores, 16 tokens: p95 57 ms with one thread, 450 to 1,600 ms with two).
     """
 
     folders: tuple[Path, ...]
@@ -41,6 +42,7 @@ class LlamaCppSettings:
     one_thread_below_bytes: int = 50_000_000
     context_tokens: int = 4096
     idle_unload_s: float = 600.0
+    most_loaded: int = 4
     load_limit_s: float = 120.0
     cancel_grace_s: float = 2.0
     reuse_prompts_from_chars: int = 2_000
@@ -60,17 +62,31 @@ class LlamaCppProvider:
     """``files`` maps the names of models to their files; the service may change it at any time."""
 
     name = PROVIDER
+    local = True
     capabilities = Capabilities(grammar=True, json_schema=True)
 
     def __init__(self, files: Mapping[str, ModelFile], settings: LlamaCppSettings) -> None:
         self._files = files
         self._settings = settings
         self._hosted: dict[_Key, HostedModel] = {}
+        self._slots = Slots(settings.most_loaded)
 
     async def generate(self, model: ModelRef, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        async with aclosing(self._model(model).generate(request)) as chunks:
+        hosted = self._model(model)
+        async with (
+            self._slots.held(hosted, self._hosted.values()),
+            aclosing(hosted.generate(request)) as chunks,
+        ):
             async for chunk in chunks:
                 yield chunk
+
+    async def embed(
+        self,
+        model: ModelRef,
+        texts: Sequence[str],  # noqa: ARG002 (the interface's)
+    ) -> Sequence[Sequence[float]]:
+        """A process that answers gives no vectors: llama.cpp is set up for the one or the other."""
+        raise RequestRefused(str(model), "Hone's own llama.cpp gives no vectors; choose a model of Ollama")
 
     async def models(self) -> Sequence[ModelInfo]:
         """Those whose files are there."""

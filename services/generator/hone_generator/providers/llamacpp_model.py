@@ -22,6 +22,7 @@ from hone_generator.providers.errors import (
     ProviderError,
     ProviderUnavailable,
     RequestRefused,
+    StreamBroken,
 )
 
 PROVIDER = "llamacpp"
@@ -60,6 +61,7 @@ class HostedModel:
         self._child: NdjsonChild | None = None
         self._idle: asyncio.TimerHandle | None = None
         self._unloading: asyncio.Task[None] | None = None
+        self.last_used = 0.0
 
     @property
     def pid(self) -> int | None:
@@ -75,6 +77,7 @@ class HostedModel:
                     async for chunk in chunks:
                         yield chunk
             finally:
+                self.last_used = time.monotonic()
                 self._start_idle_timer()
 
     async def unload(self) -> None:
@@ -86,19 +89,21 @@ class HostedModel:
                 self._child = None
 
     async def _answer(self, child: NdjsonChild, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        deadline = time.monotonic() + request.timeout_s
+        started = time.monotonic()
+        limit_s = min(request.first_token_s, request.timeout_s)
         with child.call({"generate": self._body(request)}) as replies:
-            ended = False
+            began = ended = False
             try:
                 while not ended:
-                    answer = await self._next(replies, deadline, request.timeout_s)
+                    answer = await self._next(replies, started + limit_s, limit_s, began)
+                    began, limit_s = True, request.timeout_s
                     ended = "text" not in answer
                     yield self._chunk(answer)
             finally:
                 if not ended:
                     await self._cancel(child, replies)
 
-    async def _next(self, replies: Replies, deadline: float, limit_s: float) -> Document:
+    async def _next(self, replies: Replies, deadline: float, limit_s: float, began: bool) -> Document:
         remaining_s = deadline - time.monotonic()
         try:
             if remaining_s <= 0:
@@ -107,7 +112,8 @@ class HostedModel:
         except TimeoutError:
             raise GenerationTimeout(self._name, limit_s) from None
         except ChildDied as death:
-            raise ProviderUnavailable(PROVIDER, f"the process of {self._name} was {death}") from death
+            reason = f"the process of {self._name} was {death}"
+            raise (StreamBroken if began else ProviderUnavailable)(PROVIDER, reason) from death
 
     async def _cancel(self, child: NdjsonChild, replies: Replies) -> None:
         """llama.cpp stops between two tokens; one that is busy with a long prompt or hangs is killed."""
