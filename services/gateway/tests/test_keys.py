@@ -136,6 +136,16 @@ async def test_a_key_is_shown_once_works_and_ends(gateway: Gateway) -> None:
     ]  # fmt: skip
 
 
+async def test_a_revoked_key_ends_at_once_where_it_was_revoked(nats_server: Any, tmp_path: Path) -> None:
+    chosen = settings(nats_server.url, f"sqlite+aiosqlite:///{tmp_path / 'one.db'}", key_cache_s=3600)
+    async with running(chosen) as gateway:
+        key = (await gateway.http.post("/api/keys", json={"name": "ci"})).json()["key"]
+        headers = {"Authorization": f"Bearer {key}"}
+        assert (await gateway.http.get("/api/jobs", headers=headers)).status_code == 200
+        await gateway.http.delete("/api/keys/ci")
+        assert (await gateway.http.get("/api/jobs", headers=headers)).status_code == 401
+
+
 async def test_a_key_asked_for_twice_is_made_once_and_kept_nowhere(gateway: Gateway) -> None:
     once = {"Idempotency-Key": "make-ci"}
     first = await gateway.http.post("/api/keys", json={"name": "ci"}, headers=once)

@@ -204,8 +204,9 @@ async def test_files_applied_at_the_same_time_by_replicas_leave_the_table_of_one
 
 
 async def test_who_follows_the_table_has_the_new_routes_without_a_restart_and_loses_the_removed_ones(
-    settings: RegistrySettings,
+    settings: RegistrySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("hone_chassis.routes_table._LOOK_EVERY_S", 3600.0)  # it is told, and need not look
     async with registry(settings) as service:
         watcher = RoutesWatcher()
         following = asyncio.create_task(watcher.follow(service.running.jetstream))

@@ -239,6 +239,12 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_file() -> None:
     ]  # fmt: skip
 
 
+def test_a_file_that_is_too_long_is_not_read() -> None:
+    longest = "{}".ljust(MAX_ROUTES_CHARS)
+    assert routes(longest)
+    assert f"at most {MAX_ROUTES_CHARS}" in fault(longest + " ").reason
+
+
 def test_an_alias_repeats_what_it_names() -> None:
     table = routes("openapi: &api {model: ollama:a, limits: {total: 5s}}\njson_schema: *api\n")
     assert table["json_schema"].limits == table["openapi"].limits == TimeLimits(total_s=5)
