@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from fake_upstream import FakeUpstream
 from fake_upstream_troubles import Delays
+from openai import APIError, AsyncOpenAI
+from playing import KEY
 from whole_path import GOOD, REQUIREMENTS, default_route, upstream_in, whole_path
 
 from hone_contracts.artifacts import Artifact
@@ -155,3 +157,39 @@ async def test_hostile_texts_change_no_route_reveal_no_key_and_call_nothing(
     assert [
         each.request.path for each in upstream.requests if "chat/completions" not in each.request.path
     ] == []
+
+
+async def test_a_chat_by_the_default_route_falls_back_and_an_openai_client_sees_only_the_answer(
+    nats_server: Any, tmp_path: Path, upstream: FakeUpstream
+) -> None:
+    route = default_route("openai:down", "openai:slow-first-token", "openai:good")
+    async with whole_path(nats_server.url, tmp_path, route) as path:
+        openai = AsyncOpenAI(base_url=f"{path.http.base_url}/v1", api_key=KEY, max_retries=0)
+        stream = await openai.chat.completions.create(
+            model="default", messages=[{"role": "user", "content": "Hello"}], stream=True
+        )
+        text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices])
+        at_once = await openai.chat.completions.create(
+            model="hone/openapi", messages=[{"role": "user", "content": "Hello"}]
+        )
+        await openai.close()
+    assert text == at_once.choices[0].message.content == GOOD
+    assert upstream.asked("down") and upstream.asked("slow-first-token")
+
+
+async def test_a_chat_whose_stream_dies_midway_ends_in_an_error_and_not_in_another_models_words(
+    nats_server: Any, tmp_path: Path, upstream: FakeUpstream
+) -> None:
+    route = default_route("openai:cut-stream", "openai:good")
+    async with whole_path(nats_server.url, tmp_path, route) as path:
+        openai = AsyncOpenAI(base_url=f"{path.http.base_url}/v1", api_key=KEY, max_retries=0)
+        stream = await openai.chat.completions.create(
+            model="default", messages=[{"role": "user", "content": "Hello"}], stream=True
+        )
+        heard = []
+        with pytest.raises(APIError, match="broke off"):
+            async for chunk in stream:
+                heard += [choice.delta.content or "" for choice in chunk.choices]
+        await openai.close()
+    assert "".join(heard) and GOOD.startswith("".join(heard))
+    assert upstream.asked("good") == []
