@@ -1,4 +1,9 @@
-"""What the fake's models ``good``, ``poor`` and ``chatter`` say, by the artifact type after it (``good:openapi``)."""
+"""What the fake's models ``good`` and ``chatter`` say, by the artifact type after it (``good:openapi``).
+
+``good`` answers for examples/library, as a model that no schema holds: a fence, and sometimes a sentence before it.
+"""
+
+from pathlib import Path
 
 from fake_upstream_wire import Asked
 
@@ -6,6 +11,7 @@ CHATTER = (
     "Sure! I would be happy to help you with that. Here is what I came up with, let me know if you would like "
     "any changes. Have a great day!"
 )
+ANSWERS = {file.stem: file.read_text() for file in (Path(__file__).parent / "answers").glob("*.md")}
 
 
 def canned(asked: Asked) -> str | None:
@@ -13,7 +19,4 @@ def canned(asked: Asked) -> str | None:
     quality, _, artifact_type = asked.model.partition(":")
     if quality == "chatter":
         return CHATTER
-    return ANSWERS.get((quality, artifact_type))
-
-
-ANSWERS: dict[tuple[str, str], str] = {}
+    return ANSWERS.get(artifact_type) if quality == "good" else None
