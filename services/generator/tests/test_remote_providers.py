@@ -180,7 +180,14 @@ async def test_a_grammar_or_nothing_to_answer_is_refused_before_anything_is_sent
     upstream: FakeUpstream, protocol: Protocol
 ) -> None:
     async with asking(upstream, protocol) as provider:
-        for request in (replace(ASK, constraint=Gbnf("root ::= [a-z]")), replace(ASK, messages=())):
+        deep: dict[str, object] = {}
+        for _ in range(5_000):
+            deep = {"type": "array", "items": deep}
+        for request in (
+            replace(ASK, constraint=Gbnf("root ::= [a-z]")),
+            replace(ASK, constraint=JsonSchema(deep)),
+            replace(ASK, messages=()),
+        ):
             with pytest.raises(RequestRefused):
                 await chunks(provider, "any", request)
     assert not upstream.requests

@@ -28,6 +28,7 @@ from hone_generator.providers.failures import Addressee, Refusal
 from hone_generator.providers.habits import Habits, KnownHabits
 from hone_generator.providers.remote_answers import Reader, RemoteCall
 from hone_generator.providers.remote_http import Document, RemoteHttp
+from hone_generator.providers.schema_dialects import is_too_deep
 
 # Each may teach one more thing that a model does not take.
 _MOST_TRIES = 8
@@ -183,6 +184,8 @@ class RemoteProvider:
         self._check_key()
         if isinstance(request.constraint, Gbnf):
             raise RequestRefused(str(model), f"{self.name} takes a JSON schema, and no grammar")
+        if isinstance(request.constraint, JsonSchema) and is_too_deep(request.constraint.schema):
+            raise RequestRefused(str(model), "the JSON schema of the answer is too deep")
         if not any(message.content.strip() for message in request.messages):
             raise RequestRefused(str(model), "there is no message to answer")
 

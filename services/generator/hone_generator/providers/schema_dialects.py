@@ -95,6 +95,22 @@ def adapted(schema: Mapping[str, Any], dialect: Dialect) -> Schema | None:
     return found if found.get("type") == "object" else None
 
 
+def is_too_deep(schema: Mapping[str, Any]) -> bool:
+    """Deeper than anyone writes, and than what reads it after us may bear."""
+    level: list[object] = [schema]
+    for _ in range(_MOST_DEEP * 4):
+        level = [
+            each
+            for outer in level
+            for each in (
+                outer.values() if isinstance(outer, Mapping) else outer if isinstance(outer, list) else ()
+            )
+        ]
+        if not level:
+            return False
+    return True
+
+
 def in_words(schema: Mapping[str, Any]) -> str:
     """For models that nothing holds to a schema."""
     text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
