@@ -34,7 +34,7 @@ def _string(most: int) -> tuple[AfterValidator, WithJsonSchema]:
     )
 
 
-_TEXT, _WORD, _QUOTE, _REASONING = _string(120), _string(60), _string(240), _string(2_000)
+_TEXT, _WORD, _QUOTE, _REASONING = _string(120), _string(60), _string(240), _string(1_500)
 Text = Annotated[str, _TEXT[0], _TEXT[1]]
 Word = Annotated[str, _WORD[0], _WORD[1]]
 _Quote = Annotated[str, _QUOTE[0], _QUOTE[1]]

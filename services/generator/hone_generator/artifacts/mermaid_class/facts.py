@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from hone_contracts.erd_facts import AttributeType
 from hone_generator.artifacts.data_model import DataModel, Entity, Link, ReadModel
 from hone_generator.artifacts.mermaid_class.ir import Attribute, Class, ClassDiagram, Relation
+from hone_generator.text.naming import words_of
 
 TYPES: Mapping[AttributeType, str] = {
     "string": "String", "text": "String", "int": "int", "float": "float", "decimal": "Decimal",
@@ -29,7 +30,7 @@ def _class(entity: Entity, said: Mapping[str, str]) -> Class:
         name=entity.name,
         attributes=tuple(
             Attribute(
-                name=own.name,
+                name=_camel(own.name),
                 type=TYPES[own.type],
                 visibility="+",
                 derived=own.derived,
@@ -40,6 +41,12 @@ def _class(entity: Entity, said: Mapping[str, str]) -> Class:
         ),
         evidence=said.get(f"entity:{entity.name}", ""),
     )
+
+
+def _camel(name: str) -> str:
+    """date_of_birth → dateOfBirth"""
+    words = words_of(name)
+    return "".join([words[0], *(word[:1].upper() + word[1:] for word in words[1:])]) if words else name
 
 
 def _relation(link: Link, model: DataModel, said: Mapping[str, str]) -> Relation:
