@@ -5,6 +5,7 @@ schema promises: unknown keys are passed over.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -34,6 +35,7 @@ class Quoted(Stated):
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
 
+@cache  # some milliseconds each time otherwise
 def schema_of(form: type[BaseModel]) -> JsonSchema:
     """All properties required and no others: providers guess otherwise, and some refuse the schema."""
     return JsonSchema(_closed(form.model_json_schema(by_alias=True)))
