@@ -25,6 +25,8 @@ _IRREGULAR = {
     "axles": "axle", "taxes": "tax", "menus": "menu", "gurus": "guru", "emus": "emu", "tofus": "tofu",
 }  # fmt: skip
 
+_LONGEST_NAME = 80  # longer texts are not remembered
+
 # The same in both numbers, or a singular that ends in s.
 _UNCHANGED = frozenset(
     """
@@ -62,6 +64,15 @@ def singular(word: str) -> str:
 
 def words_of(name: str) -> tuple[str, ...]:
     """The words of a name in any style: library card, library_card, library-card, LibraryCard."""
+    return _words_of_name(name) if len(name) <= _LONGEST_NAME else _words_of(name)
+
+
+@lru_cache(maxsize=16384)
+def _words_of_name(name: str) -> tuple[str, ...]:
+    return _words_of(name)
+
+
+def _words_of(name: str) -> tuple[str, ...]:
     composed = unicodedata.normalize("NFKC", name)
     spaced = "".join(
         char if char.isalnum() or unicodedata.category(char)[0] == "M" else " " for char in composed

@@ -8,8 +8,8 @@ wrong. Sentences that demand nothing do not count, so prose costs nothing.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 
 from hone_contracts.artifacts import ValidatorResult
@@ -85,8 +85,7 @@ class _Demands:
 def check_coverage(outline: Outline, requirements: str) -> ValidatorResult:
     """The weighted share of the requirements' terms, numbers and relations that the artifact answers; by line (from
     1) what it does not, the gravest first. Requirements that demand nothing are covered by nothing."""
-    statements = [each for each in read_requirements(requirements).statements if each.within(outline.scope)]
-    terms = _terms(statements, outline)
+    statements, terms = _read(requirements, outline.scope, outline.numbers)
     if not terms:
         return result(NAME, 0, [_NOTHING_SAID[outline.scope]], passed=False)
     words, numbers = _vocabulary(outline)
@@ -99,15 +98,18 @@ def check_coverage(outline: Outline, requirements: str) -> ValidatorResult:
     return result(NAME, score, messages, passed=score >= PASS_MARK)
 
 
-def _terms(statements: Iterable[Statement], outline: Outline) -> list[_Term]:
+@lru_cache(maxsize=16)
+def _read(requirements: str, scope: Scope, numbers: bool) -> tuple[tuple[Statement, ...], tuple[_Term, ...]]:
+    """The statements that such an artifact can answer, and their terms: the same for every attempt."""
+    statements = tuple(each for each in read_requirements(requirements).statements if each.within(scope))
     demands = _Demands()
     for statement in statements:
         for word in statement.words:
-            if _is_term(word, statement, outline.scope):
+            if _is_term(word, statement, scope):
                 demands.add(singular(word), statement)
-            elif outline.numbers and (number := _number(word)):
+            elif numbers and (number := _number(word)):
                 demands.add(number, statement, number=True)
-    return list(demands.terms.values())
+    return statements, tuple(demands.terms.values())
 
 
 def _is_term(word: str, statement: Statement, scope: Scope) -> bool:

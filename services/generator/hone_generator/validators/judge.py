@@ -16,6 +16,7 @@ async def judge(kind: ArtifactKind, subject: Subject, tools: Tools) -> list[Vali
     they are left out."""
     grammar = asyncio.create_task(kind.syntax(subject, tools))
     try:
+        await asyncio.sleep(0)  # the grammar's process begins before the thread below takes the interpreter
         # In a thread, since hostile texts take their time and the loop has other requests.
         results = await asyncio.to_thread(_read_and_check, kind, subject)
         return [await grammar, *results]

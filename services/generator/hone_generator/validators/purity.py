@@ -51,12 +51,14 @@ def check_purity(content: str, artifact_type: ArtifactType) -> ValidatorResult:
 def _impurities(content: str, artifact_type: ArtifactType) -> Iterator[tuple[int, Impurity, str]]:
     """The gravest first, since only so many are told."""
     kinds = (*SECRETS, CONTROL_TOKENS, REFUSALS, CHATTER, PLACEHOLDERS, FENCE)
+    lower = content.lower()
     for impurity in kinds if artifact_type in _MAY_TRAIL_OFF else (*kinds, ELLIPSIS):
-        line, counted = 1, 0
-        for match in impurity.pattern.finditer(content):
-            line += content.count("\n", counted, match.start())
-            counted = match.start()
-            yield line, impurity, match[0]
+        for trace in impurity.traces:
+            line, counted = 1, 0
+            for match in trace.matches(content, lower):
+                line += content.count("\n", counted, match.start())
+                counted = match.start()
+                yield line, impurity, match[0]
 
 
 def _control_characters(content: str) -> Iterator[tuple[int, str]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hone_contracts.erd_facts import MAX_NAME_WORDS
 from hone_generator.artifacts.kind import Link, Outline
-from hone_generator.text.naming import identity, singular
+from hone_generator.text.naming import identity, singular, words_of
 from hone_generator.validators.requirements import Statement
 
 RELATION_WEIGHT = 3.0  # of a relation, beside 1 to 3 of a term: relations are what models get wrong
@@ -27,6 +27,7 @@ _NOT = frozenset("not no never without cannot neither nor than".split())  # noqa
 _BREAKS = frozenset(". ; : ( ) ? ! which who that where when if because".split())  # noqa: SIM905 - as above
 _FARTHEST = 5  # words before a name in which its amount stands
 _MOST_CLAIMS = 2_000
+_HEAD = 2  # letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ def unanswered_relations(outline: Outline, statements: Iterable[Statement]) -> t
     if outline.links is None:
         return 0, []
     types = {identity(name.text): name.text for name in outline.names if name.role == "type"}
-    claims = _distinct(claim for each in statements for claim in _claims(each, types))
+    known = _Vocabulary.of(types)
+    claims = _distinct(claim for each in statements for claim in _claims(each, known))
     several = {(claim.from_, claim.to) for claim in claims if claim.many}
     links = _Links(outline.links)
     found = [links.judge(claim, types, several) for claim in claims]
@@ -75,7 +77,30 @@ class _Spot:
     type: str
 
 
-def _claims(statement: Statement, types: dict[str, str]) -> Iterator[_Claim]:
+@dataclass(frozen=True, slots=True)
+class _Vocabulary:
+    """What names can be. ``heads`` are their first letters, which most words of a text do not have."""
+
+    types: frozenset[str]
+    heads: frozenset[str]
+    most_words: int
+
+    @classmethod
+    def of(cls, types: dict[str, str]) -> "_Vocabulary":
+        most = max((len(words_of(name)) for name in types.values()), default=0)
+        return cls(frozenset(types), frozenset(key[:_HEAD] for key in types), min(most, MAX_NAME_WORDS))
+
+    def may_begin(self, word: str) -> bool:
+        head = word[:_HEAD]
+        return (
+            head in self.heads
+            or len(word) <= _HEAD
+            or not head.isalnum()
+            or singular(word)[:_HEAD] in self.heads
+        )
+
+
+def _claims(statement: Statement, types: _Vocabulary) -> Iterator[_Claim]:
     if statement.row:
         return
     words = statement.words
@@ -94,18 +119,19 @@ def _claims(statement: Statement, types: dict[str, str]) -> Iterator[_Claim]:
         previous = spot.end
 
 
-def _spots(words: Sequence[str], types: dict[str, str]) -> Iterator[_Spot]:
+def _spots(words: Sequence[str], known: _Vocabulary) -> Iterator[_Spot]:
     """Where names of types stand, the longest first, none within another."""
-    place = 0
-    while place < len(words):
-        for length in range(min(MAX_NAME_WORDS, len(words) - place), 0, -1):
+    begin = 0
+    for place, word in enumerate(words):
+        if place < begin or not known.may_begin(word):
+            continue
+        for length in range(min(known.most_words, len(words) - place), 0, -1):
             span = words[place : place + length]
             key = "".join((*span[:-1], singular(span[-1]))).replace("-", "").replace("_", "")
-            if key in types:
-                yield _Spot(place, place + length, key)
-                place += length - 1
+            if key in known.types:
+                begin = place + length
+                yield _Spot(place, begin, key)
                 break
-        place += 1
 
 
 def _begins_clause(words: Sequence[str], spot: _Spot) -> bool:
