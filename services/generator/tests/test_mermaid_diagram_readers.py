@@ -1,12 +1,14 @@
 """Mermaid text from anywhere: what people write is read, and no text breaks a reader or keeps it long."""
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mermaid_diagrams import WORDS
 
+from hone_generator.artifacts.diagrams.kind import Notation
 from hone_generator.artifacts.mermaid_class.kind import MermaidClass
 from hone_generator.artifacts.mermaid_class.parse import parse as parse_class
 from hone_generator.artifacts.mermaid_flowchart.kind import MERMAID_FLOWCHART
@@ -16,7 +18,7 @@ from hone_generator.artifacts.mermaid_sequence.parse import parse as parse_seque
 from hone_generator.artifacts.mermaid_state.kind import MERMAID_STATE
 from hone_generator.artifacts.mermaid_state.parse import parse as parse_state
 
-NOTATIONS = {
+NOTATIONS: dict[str, Notation[Any, Any]] = {
     "classDiagram": MermaidClass().notation,
     "flowchart TD": MERMAID_FLOWCHART.notation,
     "sequenceDiagram": MERMAID_SEQUENCE.notation,
