@@ -70,6 +70,16 @@ def test_the_next_job_follows_the_file_and_no_process_was_restarted(
     assert {name: team.machine.pid(name) for name in processes} == processes
 
 
+def test_a_model_that_the_request_names_is_asked_whatever_the_routes_say(team: Team) -> None:
+    team.apply("default: {model: 'ollama:not-there'}")
+    for artifact_type in ("mermaid_erd", "sql_ddl"):
+        done = team.machine.hone(
+            "generate", "-t", artifact_type, "-r", REQUIREMENTS, "--model", STARTER, "--json"
+        )
+        artifact = json.loads(done.stdout)
+        assert (artifact["model"], artifact["accepted"]) == (STARTER, True)
+
+
 def test_a_wrong_file_is_refused_with_every_line_and_the_old_routes_stay(team: Team) -> None:
     assert team.apply("mermaid_erd:\n  threshold: 70\n").returncode == 0
     before = team.routes()
@@ -101,3 +111,4 @@ def test_a_failure_lists_each_attempt_and_status_tells_of_the_providers(
     }  # fmt: skip
     llamacpp = next(each for each in status["providers"] if each["name"] == "llamacpp")
     assert llamacpp["ok"]
+    assert [each["model"] for each in llamacpp["models"]] == [STARTER]

@@ -49,9 +49,24 @@ def test_a_failure_lists_what_was_tried(gateway: Gateway, hone: Hone) -> None:
     gateway.streams = [[sse("done", job("failed", error=error), 1)]]
     result = hone(*GENERATE)
     assert (result.code, result.out) == (1, "")
-    assert result.err == f"{TOLD}hone: No model gave an answer: start Ollama\n"
+    assert (
+        result.err == f"{TOLD}hone: No model gave an answer; what was tried, and what to do, stands above\n"
+    )
     gateway.answers["/api/jobs/j-1"] = lambda _: JSONResponse(job("failed", error=error))
     assert TOLD in hone("jobs", "show", "j-1").out
+
+
+def test_attempts_that_ended_alike_are_one_line(gateway: Gateway, hone: Hone) -> None:
+    alike = [{"number": n, "model": "ollama:a", "outcome": "failed", "error": "no answer"} for n in (1, 2, 3)]
+    many = [
+        {"number": n, "model": f"ollama:{n}", "outcome": "skipped", "error": "busy"} for n in range(4, 104)
+    ]
+    error = {"title": "No model gave an answer", "attempts": [*alike, *many]}
+    gateway.streams = [[sse("done", job("failed", error=error), 1)]]
+    lines = hone(*GENERATE).err.splitlines()
+    assert lines[0] == "  attempts 1 to 3: ollama:a: failed, no answer"
+    assert lines[1] == "  attempt 4: ollama:4: skipped, busy"
+    assert lines[-2] == "  and 61 more: --json has them all"
 
 
 def test_context_options_and_budget_are_sent(gateway: Gateway, hone: Hone, tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ def create(
     service.works_on(GenerateArtifact, handler, parallel=settings.parallel_generations)
     service.resource(chats.listening)
     service.answers(ListChatModels, ChatModelList(known, router.routes))
-    service.answers(ListProviders, ProviderReport(known, cards, keys.secrets).list_providers)
+    report = ProviderReport(known, cards, keys.secrets, before=router.learn_files)
+    service.answers(ListProviders, report.list_providers)
     _lend_cards(service, Lending(room))
     service.announces(ArtifactGenerated, GenerationFailed)
     return service

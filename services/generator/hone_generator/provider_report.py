@@ -19,8 +19,9 @@ _LONGEST_DETAIL = 500
 class ProviderReport:
     """Answers ListProviders.
 
-    ``secrets`` are the keys of all providers: what a server says may repeat one, and no answer of ours does. An
-    answer is good for ``keep_s`` seconds, so that a program that watches costs no provider its patience.
+    ``before`` is called before they are asked. ``secrets`` are the keys of all providers: what a server says may
+    repeat one, and no answer of ours does. An answer is good for ``keep_s`` seconds, so that a program that watches
+    costs no provider its patience.
     """
 
     def __init__(
@@ -29,12 +30,14 @@ class ProviderReport:
         cards: Cards | None = None,
         secrets: Iterable[str] = (),
         *,
+        before: Callable[[], None] = lambda: None,
         limit_s: float = 3.0,
         keep_s: float = 5.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._providers, self._cards = providers, cards
         self._secrets = sorted((each for each in secrets if each), key=len, reverse=True)
+        self._before = before
         self._limit_s, self._keep_s, self._now = limit_s, keep_s, now
         self._turn = asyncio.Lock()
         self._last: tuple[float, Providers] | None = None
@@ -47,6 +50,7 @@ class ProviderReport:
             return self._last[1]
 
     async def _ask(self) -> Providers:
+        self._before()
         gpus, *providers = await asyncio.gather(
             self._gpus(), *(self._status(name, provider) for name, provider in self._providers.items())
         )

@@ -89,6 +89,11 @@ class Router:
         self._learn_files(route)
         return route
 
+    def learn_files(self) -> None:
+        """Of all routes: whoever asks which models there are hears of those, too, that nobody asked yet."""
+        for route in self.routes():
+            self._learn_files(route)
+
     def _learn_files(self, route: Route) -> None:
         for each in route.local_models:
             if each.model_uri is not None:

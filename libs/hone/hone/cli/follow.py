@@ -102,11 +102,14 @@ def require_success(job: Document, job_id: str) -> None:
     if state == "succeeded":
         return
     error = optional(job, "error", dict) or {}
-    for line in attempt_lines(error):
+    tried = attempt_lines(error)
+    for line in tried:
         say(line)
     said = ": ".join(filter(None, (plain(error.get("title")), plain(error.get("detail")))))
     if state == "cancelled":
         raise Failed(f"job {plain(job_id)} was cancelled")
+    if tried:  # the detail would say the same once more, in one long line
+        said = f"{plain(error.get('title')) or 'it failed'}; what was tried, and what to do, stands above"
     raise Failed(
         said or f"job {plain(job_id)} failed without saying why; see `hone jobs show {plain(job_id)}`"
     )

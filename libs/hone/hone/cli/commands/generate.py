@@ -133,8 +133,8 @@ def reasons(report: Document) -> list[str]:
     validators = [each for each in optional(report, "validators", list) or [] if isinstance(each, dict)]
     for validator in validators:
         lines += _said(validator)
-    attempts = attempt_lines(report)
-    lines += attempts if len(attempts) > 1 else []
+    if len(optional(report, "attempts", list) or []) > 1:
+        lines += attempt_lines(report)
     lines += _bounded(_beyond(validators, optional(report, "reasons", list) or []), "  ")
     for label, key in (("model", "model"), ("artifact", "artifact_id")):
         if report.get(key):
