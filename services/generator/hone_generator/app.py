@@ -51,9 +51,7 @@ def create(
     files: dict[str, ModelFile] = {}
     known = dict(providers or {}) or _local_providers(settings, files, room) | remote_providers(remote, keys)
     price, tools = read_prices(remote.prices_file), Tools(MermaidParser())
-    router = Router(
-        RoutesWatcher.of(service), files, AllowedServers.parse(settings.allowed_model_servers)
-    )
+    router = Router(RoutesWatcher.of(service), files, AllowedServers.parse(settings.allowed_model_servers))
     circuits = Circuits(time.monotonic, told=metrics.circuit)
     engine = Engine(known, tools, circuits, price)
     handler = GenerationHandler(KINDS, router.resolve, engine, Cancellations.of(service))
