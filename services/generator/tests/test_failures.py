@@ -194,10 +194,10 @@ DOCUMENTS = st.recursive(
         st.dictionaries(
             st.sampled_from(
                 ["error", "message", "code", "type", "status", "details", "retryDelay", "reason", "param",
-                 "choices", "delta", "content", "usage", "prompt_tokens", "finish_reason", "index", "candidates", "parts",
-                 "text",
-                 "finishReason", "usageMetadata", "promptTokenCount", "promptFeedback", "blockReason", "stop_reason",
-                 "content_block", "input_tokens", "output_tokens", "data", "id", "meta", "models", "name"]
+                 "choices", "delta", "content", "usage", "index", "prompt_tokens", "finish_reason",
+                 "candidates", "parts", "text", "finishReason", "usageMetadata", "promptTokenCount",
+                 "promptFeedback", "blockReason", "stop_reason", "content_block", "input_tokens",
+                 "output_tokens", "data", "id", "meta", "models", "name"]
             ),
             inner,
             max_size=5,

@@ -30,7 +30,7 @@ _DURATION = re.compile(
 _TOO_LONG = re.compile(
     r"context_length_exceeded|exceed_context_size|maximum context length|prompt is too long|context window"
     r"|exceeds? the (available context size|maximum number of tokens)|input length and .?max_tokens.? exceed"
-    r"|request_too_large|context length",
+    r"|available context size|request_too_large|context length",
     re.IGNORECASE,
 )
 _PAIRS = (  # what the prompt has, and what the model takes
@@ -49,6 +49,7 @@ _NO_CREDIT = re.compile(
     r"insufficient_quota|credit balance is too low|billing_error|insufficient balance", re.IGNORECASE
 )
 _OVERLOADED = 529  # Anthropic's own
+_NOT_IMPLEMENTED = 501  # as llama-server answers for what it was not started with
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def _of_the_key(asked: Addressee, refusal: Refusal, said: str) -> ProviderError 
 
 def _of_the_request(asked: Addressee, refusal: Refusal, said: str) -> ProviderError | None:
     status = refusal.status
-    if not 400 <= status < 500 or status in {408, 429}:
+    if (not 400 <= status < 500 and status != _NOT_IMPLEMENTED) or status in {408, 429}:
         return None
     if status == 413 or _TOO_LONG.search(refusal.text):
         return _too_long(asked, refusal)
