@@ -11,7 +11,7 @@ MAX_REFERENCE_CHARS = 500
 PROVIDERS = ("anthropic", "gemini", "llamacpp", "ollama", "openai")
 """The first words of model references that Hone knows."""
 
-_HOSTED = frozenset({"anthropic", "gemini", "openai"})
+_ALWAYS_CLOUD = frozenset({"anthropic", "gemini"})
 
 _PROVIDER = re.compile(r"[a-z][a-z0-9_-]*")
 # A model's own name is the provider's business: ``hf.co/org/repo:Q4_K_M``, ``ft:gpt-4.1:org::id``.
@@ -83,8 +83,9 @@ class ModelRef:
 
     @property
     def is_cloud(self) -> bool:
-        """Whether what is sent to it leaves the team's machines. A server whose address was given is the team's."""
-        return self.provider in _HOSTED and self.base_url is None
+        """Whether what is sent to it leaves the team's machines for certain. Who answers ``openai`` is for the
+        generator's settings to say: OpenAI, or a server of the team's."""
+        return self.provider in _ALWAYS_CLOUD
 
     @property
     def tag(self) -> str | None:
