@@ -13,7 +13,7 @@ from hone_generator.validators.purity import check_purity
 
 async def judge(kind: ArtifactKind, subject: Subject, tools: Tools) -> list[ValidatorResult]:
     """All verdicts, syntax first. Coverage and grounding need requirements, consistency needs a context; without,
-    they are left out."""
+    they are left out. So are those that an artifact with nothing in it could only pass."""
     grammar = asyncio.create_task(kind.syntax(subject, tools))
     try:
         await asyncio.sleep(0)  # the grammar's process begins before the thread below takes the interpreter
@@ -27,14 +27,13 @@ async def judge(kind: ArtifactKind, subject: Subject, tools: Tools) -> list[Vali
 def _read_and_check(kind: ArtifactKind, subject: Subject) -> list[ValidatorResult]:
     parsed = kind.read(subject)
     outline = parsed.outline()
-    results = [
-        parsed.structure(),
-        parsed.references(),
-        check_purity(subject.content, kind.type),
-        parsed.style(),
-    ]
+    results = [parsed.structure(), check_purity(subject.content, kind.type)]
     if subject.requirements is not None:
         results.append(check_coverage(outline, subject.requirements))
+    if not outline.names:
+        return results  # where there is nothing, nothing is wrong: that is no merit to be scored
+    results += [parsed.references(), parsed.style()]
+    if subject.requirements is not None:
         results.append(check_grounding(outline, subject.requirements, subject.context))
     if subject.context is not None:
         results.append(check_consistency(outline, subject.context))
