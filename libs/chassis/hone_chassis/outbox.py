@@ -6,19 +6,20 @@ lost disk), everything not too old is sent again, and the receivers' inboxes dro
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from nats.js import JetStreamContext
-from sqlalchemy import delete, update
-from sqlmodel import col, select
+from sqlalchemy import delete, select, update
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from hone_chassis import metrics, tracing
 from hone_chassis.broker import BROKER_TROUBLE
-from hone_chassis.database import Database
+from hone_chassis.database import ANNOUNCED, Database
 from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.logs import get_logger
-from hone_chassis.tables import OutboxRow, utc_now
+from hone_chassis.tables import OutboxRow, table_of, utc_now
 from hone_contracts.messages import Message
 from hone_contracts.streams import MAX_MESSAGE_BYTES
 
@@ -46,16 +47,33 @@ def announce(session: AsyncSession, *messages: Message) -> None:
         body = message.model_dump_json().encode()
         if len(body) > MAX_MESSAGE_BYTES - 4096:  # headers count too
             raise MessageTooLarge(message.subject, len(body))
-        session.add(
-            OutboxRow(
-                message_id=str(message.message_id),
-                subject=message.subject,
-                body=body,
-                headers=tracing.headers() | {"correlation_id": message.correlation_id},
-            )
+        session.info.setdefault(ANNOUNCED, []).append(
+            {
+                "message_id": str(message.message_id),
+                "subject": message.subject,
+                "body": body,
+                "headers": tracing.headers() | {"correlation_id": message.correlation_id},
+                "created_at": utc_now(),
+            }
         )
-    if messages:
-        session.info["announced"] = True
+
+
+class _Unsent(NamedTuple):
+    id: int
+    message_id: str
+    subject: str
+    body: bytes
+    headers: dict[str, str]
+    created_at: datetime
+
+
+_OUTBOX = table_of(OutboxRow)
+_UNSENT = (
+    select(*(_OUTBOX.c[name] for name in _Unsent._fields))
+    .where(_OUTBOX.c.broker_epoch.is_(None))
+    .order_by(_OUTBOX.c.id)
+    .limit(_BATCH)
+)
 
 
 class Relay:
@@ -105,6 +123,7 @@ class Relay:
         rows = await self._unsent()
         if not rows:
             return 0
+        await self._database.settled()  # nothing is announced that a power cut could still undo
         results = await asyncio.gather(
             *(self._publish(jetstream, row) for row in rows), return_exceptions=True
         )
@@ -118,11 +137,9 @@ class Relay:
                 raise result
         return len(rows)
 
-    async def _unsent(self) -> Sequence[OutboxRow]:
-        unsent = col(OutboxRow.broker_epoch).is_(None)
-        query = select(OutboxRow).where(unsent).order_by(col(OutboxRow.id)).limit(_BATCH)
+    async def _unsent(self) -> Sequence[_Unsent]:
         async with self._database.read() as session:
-            return (await session.exec(query)).all()
+            return [_Unsent(*row) for row in await (await session.connection()).execute(_UNSENT)]
 
     async def _call_back(self, epoch: str) -> None:
         """What another broker disk took is unsent again: this one may be new and empty."""
@@ -135,16 +152,18 @@ class Relay:
         if found:
             log.warning("the broker's streams are new: sending again", messages=found, epoch=epoch)
 
-    async def _publish(self, jetstream: JetStreamContext, row: OutboxRow) -> None:
+    async def _publish(self, jetstream: JetStreamContext, row: _Unsent) -> None:
         headers = {**row.headers, "Nats-Msg-Id": row.message_id, "content-type": "application/json"}
         await jetstream.publish(row.subject, row.body, timeout=_PUBLISH_TIMEOUT_S, headers=headers)
         metrics.OUTBOX_SENT.labels(row.subject).inc()
         metrics.OUTBOX_LAG_SECONDS.observe((utc_now() - row.created_at).total_seconds())
 
-    async def _mark_sent(self, rows: Sequence[OutboxRow], epoch: str) -> None:
+    async def _mark_sent(self, rows: Sequence[_Unsent], epoch: str) -> None:
         ids = [row.id for row in rows]
-        async with self._database.write() as session:
-            await session.exec(update(OutboxRow).where(col(OutboxRow.id).in_(ids)).values(broker_epoch=epoch))
+        # What a power cut undoes of this is sent again, and dropped by the stream or the receivers.
+        async with self._database.write(durable=False) as session:
+            connection = await session.connection()
+            await connection.execute(update(_OUTBOX).where(_OUTBOX.c.id.in_(ids)).values(broker_epoch=epoch))
 
     async def _purge(self) -> None:
         old = utc_now() - self._keep

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, DateTime, Index, Integer, LargeBinary, MetaData, text
+from sqlalchemy import BigInteger, DateTime, Index, Integer, LargeBinary, MetaData, Table, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import JSON, TypeDecorator
 from sqlmodel import Field, SQLModel
@@ -72,3 +72,9 @@ class InboxRow(ChassisTable, table=True):
     consumer: str = Field(primary_key=True)
     message_id: str = Field(primary_key=True)
     received_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """For statements on plain rows, where objects would cost more than the statement."""
+    table: Table = model.__table__  # type: ignore[attr-defined]  # every class with table=True has it
+    return table

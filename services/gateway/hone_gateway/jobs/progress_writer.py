@@ -54,7 +54,7 @@ class ProgressWriter:
         if not told:
             return
         try:
-            async with self.database.write() as session:
+            async with self.database.write(durable=False) as session:
                 await record_progress(session, told)
         except DatabaseUnavailable as error:
             log.warning("progress not written", error=str(error))
