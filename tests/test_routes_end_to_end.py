@@ -107,7 +107,7 @@ def test_a_failure_lists_each_attempt_and_status_tells_of_the_providers(
     assert f"{forbidden}: failed" in done.stderr
     status = json.loads(team.machine.hone("status", "--json").stdout)
     assert {each["name"] for each in status["providers"]} == {
-        "llamacpp", "ollama", "openai", "gemini", "anthropic",
+        "llamacpp", "ollama", "openai", "gemini", "anthropic", f"openai+{upstream.openai_url}",
     }  # fmt: skip
     llamacpp = next(each for each in status["providers"] if each["name"] == "llamacpp")
     assert llamacpp["ok"]

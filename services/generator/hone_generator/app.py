@@ -12,6 +12,7 @@ from hone_contracts.card import ReleaseCard, RenewCard, RequestCard
 from hone_contracts.chat import ListChatModels
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
 from hone_contracts.providers import ListProviders
+from hone_contracts.validation import ValidateArtifact
 from hone_generator.allowed_servers import AllowedServers
 from hone_generator.artifacts import KINDS
 from hone_generator.artifacts.kind import Tools
@@ -37,6 +38,7 @@ from hone_generator.providers.ollama_hosts import parse_hosts
 from hone_generator.providers.prices import read_prices
 from hone_generator.routing import Router
 from hone_generator.settings import GeneratorSettings
+from hone_generator.validation import ValidationDesk
 
 
 def create(
@@ -71,7 +73,8 @@ def create(
     service.works_on(GenerateArtifact, handler, parallel=settings.parallel_generations)
     service.resource(chats.listening)
     service.answers(ListChatModels, ChatModelList(known, router.routes))
-    report = ProviderReport(known, cards, keys.secrets, before=router.learn_files)
+    report = ProviderReport(known, cards, keys.secrets, routes=router.routes)
+    service.answers(ValidateArtifact, ValidationDesk(KINDS, tools).check)
     service.answers(ListProviders, report.list_providers)
     _lend_cards(service, Lending(room))
     service.announces(ArtifactGenerated, GenerationFailed)

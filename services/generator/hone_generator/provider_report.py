@@ -3,25 +3,50 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
+from hone_contracts.models import InvalidModelRef, ModelRef
 from hone_contracts.providers import GpuStatus, ListProviders, ProviderModel, Providers, ProviderStatus
+from hone_contracts.registry import Route
 from hone_generator.memory.cards import Card, Cards
 from hone_generator.providers.base import Health, ModelInfo, Provider
-from hone_generator.providers.errors import ProviderError
+from hone_generator.providers.configured import provider_of
+from hone_generator.providers.errors import ProviderError, RequestRefused
 
 T = TypeVar("T")
 
 MOST_MODELS = 100
 _LONGEST_DETAIL = 500
+_MOST_SERVERS = 20
+
+
+def _servers(providers: Mapping[str, Provider], routes: Iterable[Route]) -> dict[str, Provider]:
+    """Those that models of the routes name by their address, ``openai+http://…``, as far as they may be asked."""
+    found: dict[str, Provider] = {}
+    for name in (name for route in routes for name in _models_of(route)):
+        with suppress(InvalidModelRef, RequestRefused):
+            ref = ModelRef.parse(name)
+            provider = None if ref.base_url is None else provider_of(providers, ref)
+            if provider is not None and provider is not providers[ref.provider]:  # Ollama is all of its hosts
+                found.setdefault(f"{ref.provider}+{ref.base_url}", provider)
+        if len(found) >= _MOST_SERVERS:
+            break
+    return found
+
+
+def _models_of(route: Route) -> Iterable[str]:
+    yield from (each.model for each in route.local_models)
+    if route.cloud:
+        yield from route.cloud_models
 
 
 class ProviderReport:
     """Answers ListProviders.
 
-    ``before`` is called before they are asked. ``secrets`` are the keys of all providers: what a server says may
-    repeat one, and no answer of ours does. An answer is good for ``keep_s`` seconds, so that a program that watches
-    costs no provider its patience.
+    ``routes`` gives the routes there are now: servers that their models name are told of as providers of their own.
+    ``secrets`` are the keys of all providers: what a server says may repeat one, and no answer of ours does.
+    An answer is good for ``keep_s`` seconds, so that a program that watches costs no provider its patience.
     """
 
     def __init__(
@@ -30,14 +55,14 @@ class ProviderReport:
         cards: Cards | None = None,
         secrets: Iterable[str] = (),
         *,
-        before: Callable[[], None] = lambda: None,
+        routes: Callable[[], Iterable[Route]] = tuple,
         limit_s: float = 3.0,
         keep_s: float = 5.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._providers, self._cards = providers, cards
         self._secrets = sorted((each for each in secrets if each), key=len, reverse=True)
-        self._before = before
+        self._routes = routes
         self._limit_s, self._keep_s, self._now = limit_s, keep_s, now
         self._turn = asyncio.Lock()
         self._last: tuple[float, Providers] | None = None
@@ -50,9 +75,9 @@ class ProviderReport:
             return self._last[1]
 
     async def _ask(self) -> Providers:
-        self._before()
+        known = {**self._providers, **_servers(self._providers, self._routes())}
         gpus, *providers = await asyncio.gather(
-            self._gpus(), *(self._status(name, provider) for name, provider in self._providers.items())
+            self._gpus(), *(self._status(name, provider) for name, provider in known.items())
         )
         return Providers(providers=tuple(providers), gpus=gpus)
 

@@ -62,9 +62,13 @@ class Router:
         return await self._ready(ArtifactType(name), self._table.resolve(ArtifactType(name)), None, 0)
 
     def routes(self) -> list[Route]:
-        """Every route there is, the default one first."""
+        """Every route there is, the default one first. What asks the providers which models they have hears of
+        those, too, that nobody asked yet."""
         found = [self._table.resolve_default(), *(self._table.resolve(each) for each in ArtifactType)]
-        return [route for route in found if route is not None]
+        there = [route for route in found if route is not None]
+        for route in there:
+            self._learn_files(route)
+        return there
 
     async def _ready(
         self, artifact_type: RouteKey, route: Route | None, wanted: str | None, length_chars: int
@@ -88,11 +92,6 @@ class Router:
             )
         self._learn_files(route)
         return route
-
-    def learn_files(self) -> None:
-        """Of all routes: whoever asks which models there are hears of those, too, that nobody asked yet."""
-        for route in self.routes():
-            self._learn_files(route)
 
     def _learn_files(self, route: Route) -> None:
         for each in route.local_models:

@@ -4,12 +4,16 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from fake_upstream import FakeUpstream, serving_upstream
+
 from hone_contracts.models import ModelRef
 from hone_contracts.providers import ListProviders, Providers
+from hone_contracts.registry import Route, RouteModel
 from hone_generator.memory.cards import Card
 from hone_generator.provider_report import MOST_MODELS, ProviderReport
 from hone_generator.providers.base import Capabilities, Chunk, GenerationRequest, Health, ModelInfo, Provider
 from hone_generator.providers.errors import ProviderUnavailable
+from hone_generator.providers.openai import OpenAIProvider, OpenAISettings
 
 FINE = Health(True, "fine")
 KEY = "sk-very-secret-0123456789"
@@ -113,6 +117,29 @@ async def test_no_key_is_in_the_answer_whoever_repeats_it() -> None:
     )
     assert KEY not in told.model_dump_json()
     assert "bad key …" in told.providers[1].detail
+
+
+async def test_servers_that_routes_name_are_told_of_each_once_and_no_others_are_asked() -> None:
+    with serving_upstream(FakeUpstream(models=("mine",))) as upstream:
+        mine, metadata = f"openai+{upstream.openai_url}", "openai+http://169.254.169.254/v1"
+        routes = [
+            Route(artifact_type="default", model=f"{mine}:a", fallbacks=(RouteModel(model=f"{mine}:b"),)),
+            Route(
+                artifact_type="openapi", model=f"{metadata}:x", cloud_models=("openai+http://10.0.0.1/v1:c",)
+            ),
+            Route(
+                artifact_type="sql_ddl",
+                model="ollama+http://127.0.0.1:1:x",
+                fallbacks=(RouteModel(model=""),),
+            ),
+        ]
+        openai = OpenAIProvider(OpenAISettings(upstream.openai_url + "/elsewhere"))
+        known: dict[str, Provider] = {"openai": openai, "ollama": Played("ollama")}
+        told = await ProviderReport(known, routes=lambda: routes).list_providers(ListProviders())
+        await openai.aclose()
+    assert [each.name for each in told.providers] == ["openai", "ollama", mine]
+    server = told.providers[2]
+    assert (server.ok, server.local, [each.model for each in server.models]) == (True, True, [f"{mine}:mine"])
 
 
 async def test_a_provider_with_thousands_of_models_and_much_to_say_is_cut() -> None:
