@@ -35,6 +35,8 @@ class AnthropicWire:
     provider = PROVIDER
     optional: Mapping[str, str] = {"temperature": "temperature", "stop_sequences": "stop_sequences"}
     forms = 2
+    held = 1
+    alike = False  # older models know no schemas
     key_header = ("x-api-key", "{}")
     headers: Mapping[str, str] = {"anthropic-version": "2023-06-01"}
     listing = "/v1/models?limit=1000"

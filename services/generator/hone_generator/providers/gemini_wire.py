@@ -53,6 +53,8 @@ class GeminiWire:
     texts_at_once = 100
     optional = _OPTIONAL
     forms = 3
+    held = 1
+    alike = False  # older models know no schemas
     key_header = ("x-goog-api-key", "{}")
     headers: Mapping[str, str] = {}
     listing = "/v1beta/models?pageSize=1000"

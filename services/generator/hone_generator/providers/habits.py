@@ -19,6 +19,10 @@ _KNOWS_NONE = re.compile(
     r"|must be .{0,40}text",
     re.IGNORECASE,
 )
+_OF_THE_FIELD = re.compile(
+    r"response_?format|response_?json_?schema|output_config|output_format", re.IGNORECASE
+)
+_OF_THIS_SCHEMA = re.compile(r"invalid schema|in context|feature|keyword", re.IGNORECASE)
 _MOST_TOKENS = re.compile(r"(?:at most|maximum(?: value)?(?: is| of)|tokens: \d{1,9} >) (\d{1,9})\b")
 _MOST_KEPT = 1000
 
@@ -37,11 +41,12 @@ class Habits:
 
 class KnownHabits:
     """Learned from refusals. ``optional`` are the parameters that a question can do without, each with the pattern
-    of how it is complained of; ``forms`` is how many ways there are to ask for a document of a schema, the last of
-    them in words alone."""
+    of how it is complained of. ``forms`` is how many ways there are to ask for a document of a schema: ``held`` of
+    them hold the model to it, the others tell it in words. ``alike``: what one model of the server knows of schemas,
+    all do."""
 
-    def __init__(self, optional: Mapping[str, str], forms: int) -> None:
-        self._optional, self._last_form = optional, forms - 1
+    def __init__(self, optional: Mapping[str, str], forms: int, held: int, *, alike: bool = False) -> None:
+        self._optional, self._last_form, self._held, self._alike = optional, forms - 1, held, alike
         self._models: dict[str, Habits] = {}
         self._forms: dict[tuple[str, str], int] = {}
         self.knows_schemas = True  # until the server said that it does not
@@ -71,11 +76,14 @@ class KnownHabits:
 
     def _learn_form(self, name: str, schema: Mapping[str, Any], habits: Habits, refusal: str) -> None:
         """It may be this schema that it cannot take, or all."""
-        self._forms[name, str(schema)] = habits.form + 1
-        if _KNOWS_NONE.search(refusal) and habits.form + 1 == self._last_form:
-            known = self._models.get(name, Habits())
-            self._models[name] = replace(known, form=self._last_form)
-            self.knows_schemas = False
+        self._forms[name, str(schema)] = form = habits.form + 1
+        if (
+            _KNOWS_NONE.search(refusal)
+            and _OF_THE_FIELD.search(refusal)
+            and not _OF_THIS_SCHEMA.search(refusal)
+        ):
+            self._models[name] = replace(self._models.get(name, Habits()), form=form)
+            self.knows_schemas = self.knows_schemas and not (self._alike and form >= self._held)
 
     def _with_fewer_tokens(self, habits: Habits, refusal: str) -> Habits | None:
         found = _MOST_TOKENS.search(refusal)

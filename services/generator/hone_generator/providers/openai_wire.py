@@ -46,12 +46,14 @@ class OpenAIWire:
     texts_at_once = 256
     optional = _OPTIONAL
     forms = 4
+    held = 2
     key_header = ("Authorization", "Bearer {}")
     headers: Mapping[str, str] = {}
     listing = "/models"
 
     def __init__(self, *, original: bool) -> None:
         self._original = original
+        self.alike = not original
 
     def chat(self, name: str, request: GenerationRequest, habits: Habits) -> tuple[str, Document]:
         """Path and body."""

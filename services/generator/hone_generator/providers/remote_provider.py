@@ -35,8 +35,8 @@ _MOST_TRIES = 8
 
 
 class Wire(Protocol):
-    """A protocol, without I/O. ``optional`` and ``forms`` are those of ``KnownHabits``, ``key_header`` and
-    ``headers`` those of ``RemoteHttp``. ``listing`` is the path of the list of models."""
+    """A protocol, without I/O. ``optional``, ``forms``, ``held`` and ``alike`` are those of ``KnownHabits``,
+    ``key_header`` and ``headers`` those of ``RemoteHttp``. ``listing`` is the path of the list of models."""
 
     @property
     def provider(self) -> str: ...
@@ -44,6 +44,10 @@ class Wire(Protocol):
     def optional(self) -> Mapping[str, str]: ...
     @property
     def forms(self) -> int: ...
+    @property
+    def held(self) -> int: ...
+    @property
+    def alike(self) -> bool: ...
     @property
     def key_header(self) -> tuple[str, str]: ...
     @property
@@ -92,7 +96,7 @@ class RemoteProvider:
     ) -> None:
         self._wire, self._embeddings = wire, embeddings
         self._has_key, self._key_needed, self._key_name = key is not None, key_needed, key_name
-        self._habits = KnownHabits(wire.optional, wire.forms)
+        self._habits = KnownHabits(wire.optional, wire.forms, wire.held, alike=wire.alike)
         self._listing_s = listing_s
         self._ref_url = base_url if named else None
         self._known: tuple[str, ...] = ()
