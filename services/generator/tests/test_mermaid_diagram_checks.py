@@ -198,6 +198,18 @@ def test_a_block_without_its_end_is_a_flaw_of_the_data_though_the_text_is_mended
     assert not results(SEQ, found.content, found)["structure"].passed
 
 
+def test_a_plain_flowchart_loses_little_and_numbered_names_are_no_misspellings() -> None:
+    content = "graph TD\nStep1[Ask] --> Step2{Found?}\nStep2 -->|yes| Step3[Pay]\nStep2 -->|no| Step4\n"
+    found = results(FLOW, content)
+    assert found["structure"].messages == (
+        "no start is marked: add one before Step1, drawn as start([Start])",
+        "no end is marked: lead each last step to an end, drawn as done([Done])",
+    )
+    assert found["structure"].score > 60
+    assert found["references"].passed
+    assert "add the node Step4" in found["references"].messages[0]
+
+
 def test_too_large_a_diagram_costs_style() -> None:
     lines = ["flowchart TD", "s([Start]) --> n0[Step zero]"]
     lines += [f"n{i}[Do thing {i}] --> n{i + 1}[Do thing {i + 1}]" for i in range(1, 100)]

@@ -105,6 +105,25 @@ graph LR; A([Start])-->B["Check<br/>stock"]; B --> C{In stock?}
     assert [group.label for group in read.diagram.groups] == ["The shop"]
 
 
+def test_strings_over_several_lines_comments_and_codes_are_read() -> None:
+    chart = parse_flowchart(
+        'graph TD\na["one\n two"] e1@--> b["`three\n four`"] %% five\nb --> c["#quot;x#quot; ; y"]'
+    )
+    assert not chart.problems
+    assert [node.label for node in chart.diagram.nodes] == ["one two", "three four", "#quot;x#quot; ; y"]
+    broken = parse_flowchart('graph TD\na["one\nb[Two] --> c[Three]')
+    assert [node.id for node in broken.diagram.nodes] == ["b", "c"]
+    assert [problem.line for problem in broken.problems] == [2]
+    sequence = parse_sequence(
+        "sequenceDiagram\nA->>B: I #9829; you; B-->>A: and\nA\\\\--B: back %% six"
+    ).diagram
+    assert [(step.kind, step.text) for step in sequence.steps] == [
+        ("call", "I #9829; you"), ("reply", "and"), ("reply", "back"),
+    ]  # fmt: skip
+    machine = parse_state('stateDiagram\nstate "One" as a\n{\n[*] --> b\n}\nb --> [*] %% seven').diagram
+    assert [(state.id, state.parent) for state in machine.states] == [("a", ""), ("b", "a")]
+
+
 def test_an_edge_to_a_subgraph_leads_into_it() -> None:
     chart = parse_flowchart(
         "flowchart TD\n s([Start]) --> g\n subgraph g\n a[One] --> b[Two]\n end\n g --> e([End])"

@@ -10,6 +10,7 @@ from hone_generator.validators.flaws import MISSING, ODD, WRONG, Flaw
 _MOST_COMPARED = (
     200  # names that a misspelled one is compared with; each comparison is quadratic in the names' length
 )
+_DIGITS = re.compile(r"\d+")
 _ALMOST = 0.75  # of the letters in their order: two of four that changed places
 _SAYS_NOTHING = re.compile(
     r"todo|tbd|…|\?+|(?:[a-z]|node|step|state|class|participant)?[\s_]?\d+|[a-z]?", re.IGNORECASE
@@ -37,10 +38,17 @@ def undeclared(
             continue
         told.add((name, user))
         # A comparison costs much, and who misspells more names than this has other troubles.
-        almost = difflib.get_close_matches(name[:60], known, 1, _ALMOST) if len(told) <= 20 else []
-        instead = f"write {almost[0]}" if almost else f"add the {what} {name} or correct the name"
+        almost = _almost(name[:60], known) if len(told) <= 20 else ""
+        instead = f"write {almost}" if almost else f"add the {what} {name} or correct the name"
         weight = WRONG if exact or almost else MISSING
         yield Flaw(weight, f"{where}{user} names {what} {shown(name)}, which is not declared: {instead}")
+
+
+def _almost(name: str, known: Sequence[str]) -> str:
+    """The declared name that this one is a misspelling of; Class08 is none of Class10."""
+    letters = _DIGITS.sub("", name)
+    near = difflib.get_close_matches(name, known, 3, _ALMOST)
+    return next((each for each in near if _DIGITS.sub("", each) != letters), "")
 
 
 def too_large(size: int, most: int, what: str, remedy: str) -> Iterator[Flaw]:

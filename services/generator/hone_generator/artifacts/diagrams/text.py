@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 D = TypeVar("D")
 
+_ENTITY_CODE = re.compile(r"#\w{1,8}$")
 _ACCESSIBILITY = re.compile(r"acc(?:Title|Descr)\s*[:{]")
 
 
@@ -57,9 +58,23 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
     start = 0
     if lines[0] == "---" and "---" in lines[1:]:
         start = lines.index("---", 1) + 1
-    for number, line in enumerate(lines[start:], start + 1):
+    for number, written in enumerate(lines[start:], start + 1):
+        line = written.partition(" %%")[0]
         if line and not line.startswith(("%%", "```", "~~~")):
             yield number, line
+
+
+def parted(line: str, *, quotes: bool) -> Iterator[str]:
+    """The statements of a line, parted by semicolons; that of an entity code (`#quot;`) parts nothing, nor does one
+    between double quotes where these hold text."""
+    quoted, start = False, 0
+    for place, char in enumerate(line):
+        if char == '"':
+            quoted = quotes and not quoted
+        elif char == ";" and not quoted and not _ENTITY_CODE.search(line[max(start, place - 9) : place]):
+            yield line[start:place].strip()
+            start = place + 1
+    yield line[start:].strip()
 
 
 def shown(text: str) -> str:

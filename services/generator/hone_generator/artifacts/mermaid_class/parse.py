@@ -68,7 +68,7 @@ class _Reader:
             self._in_body(number, self.open, text)
         elif text == "}" and self.namespaces:
             self.namespaces -= 1
-        elif re.fullmatch(r"namespace\s+\S+\s*\{", text):
+        elif text.startswith("namespace ") and text.endswith("{"):
             self.namespaces += 1
         elif found := _CLASS.fullmatch(text):
             self._class(number, found)

@@ -32,6 +32,7 @@ class FlowchartChecks:
         self.read, self.chart = read, read.diagram
         self.elements = len(self.chart.nodes) + len(self.chart.edges)
         self.nodes = {node.id: node for node in self.chart.nodes}
+        self.has_end = any(node.kind == "end" for node in self.chart.nodes)
         self.out: dict[str, list[Edge]] = {}
         for edge in self.chart.edges:
             self.out.setdefault(edge.from_, []).append(edge)
@@ -105,7 +106,7 @@ class FlowchartChecks:
                 WRONG,
                 f"{self._where(marked[1])}there are {len(marked)} starts ({', '.join(marked[:5])}): keep one",
             )
-        if not any(node.kind == "end" for node in self.chart.nodes):
+        if not self.has_end:
             yield Flaw(MISSING, "no end is marked: lead each last step to an end, drawn as done([Done])")
 
     def _way_flaws(self, starts: list[str]) -> Iterator[Flaw]:
@@ -139,7 +140,7 @@ class FlowchartChecks:
                     MISSING,
                     f"{where}{_node(node)} is an end, but an edge leaves it: end there or make it a step",
                 )
-        elif not exits:
+        elif not exits and self.has_end:
             yield Flaw(MISSING, f"{where}{_node(node)} leads nowhere: add its next step, or make it an end")
         elif len({edge.to for edge in exits}) > 1:
             yield Flaw(

@@ -8,7 +8,7 @@ share a shape: what something leaves is the start.
 import re
 from collections.abc import Iterator
 
-from hone_generator.artifacts.diagrams.text import Problem, Read, shown, statements, unquoted
+from hone_generator.artifacts.diagrams.text import Problem, Read, parted, shown, statements, unquoted
 from hone_generator.artifacts.mermaid_flowchart.ir import Edge, Flowchart, Group, Node, NodeKind
 
 HEADER = re.compile(r"(?:flowchart|graph)(?:-elk)?(?:\s+(?:TB|TD|BT|RL|LR))?(?=\s*(?:;|$))")
@@ -37,8 +37,8 @@ _NAMED_SHAPES: dict[str, NodeKind] = {
     "out-in": "io", "cyl": "io", "db": "io", "database": "io", "cylinder": "io", "doc": "io", "document": "io",
 }  # fmt: skip
 _ID = re.compile(r"[\w.](?:[\w.*!?$'+/]|-(?![-.>]))*")
-_LINK = re.compile(r"\s*(?:[xo<]?(?:-{2,}[->xo]|={2,}[=>xo]|-?\.+-[>xo]?)|~{3,})\s*")
-_OPENING = re.compile(r"\s*[xo<]?(?P<line>--|==|-\.)\s*(?=[^\s>-])")
+_LINK = re.compile(r"\s*(?:\w{1,40}@)?(?:[xo<]?(?:-{2,}[->xo]|={2,}[=>xo]|-?\.+-[>xo]?)|~{3,})\s*")
+_OPENING = re.compile(r"\s*(?:\w{1,40}@)?[xo<]?(?P<line>--|==|-\.)\s*(?=[^\s>-])")
 _CLOSING = {
     "--": re.compile(r"-{2,}[->xo]"),
     "==": re.compile(r"={2,}[=>xo]"),
@@ -51,6 +51,7 @@ _AND, _SPACE, _PIPE, _BRACE = (re.compile(mark) for mark in (r"\s*&\s*", r"\s*",
 _BREAK = re.compile(r"<br\s*/?>")
 _MOST_JOINED = 20  # `a & b --> c & d`: each of these with each of those
 _MOST_EDGES = 2_000
+_LONGEST_STRING_LINES = 12
 
 
 class _Unread(Exception):
@@ -192,14 +193,16 @@ class _Reader:
 def parse(text: str) -> Read[Flowchart]:
     """Read Mermaid flowchart text. Never raises: what is not understood is among the problems."""
     reader = _Reader()
-    last = 1
+    lines: list[tuple[int, str]] = []
     for found in statements(text, HEADER):
         if isinstance(found, Problem):
             reader.problems.append(found)
-            continue
-        last = found[0]
-        for statement in filter(None, _split(found[1])):
-            reader.line(last, statement)
+        else:
+            lines.append(found)
+    for number, line in _with_whole_strings(lines):
+        for statement in filter(None, parted(line, quotes=True)):
+            reader.line(number, statement)
+    last = lines[-1][0] if lines else 1
     if len(reader.edges) >= _MOST_EDGES:
         reader.problems.append(
             Problem(last, f"only the first {_MOST_EDGES} edges were read: draw several charts")
@@ -209,16 +212,18 @@ def parse(text: str) -> Read[Flowchart]:
     return Read(_chart(reader), reader.lines, tuple(reader.problems))
 
 
-def _split(line: str) -> Iterator[str]:
-    """Statements of a line, parted by semicolons outside quotes; what looks like an entity code stays whole."""
-    quoted, start = False, 0
-    for place, char in enumerate(line):
-        if char == '"':
-            quoted = not quoted
-        elif char == ";" and not quoted and not re.search(r"#\w{1,8}$", line[max(start, place - 9) : place]):
-            yield line[start:place].strip()
-            start = place + 1
-    yield line[start:].strip()
+def _with_whole_strings(lines: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """A string may go over several lines; these are joined, unless it does not end soon."""
+    place = 0
+    while place < len(lines):
+        number, line = lines[place]
+        place += 1
+        if line.count('"') % 2:
+            following = [text for _, text in lines[place : place + _LONGEST_STRING_LINES]]
+            end = next((count for count, text in enumerate(following, 1) if text.count('"') % 2), 0)
+            line = " ".join([line, *following[:end]])
+            place += end
+        yield number, line
 
 
 def _chart(reader: _Reader) -> Flowchart:

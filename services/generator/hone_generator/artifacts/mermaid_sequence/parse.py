@@ -6,7 +6,7 @@ steps have no place for (activations, numbers, boxes, colours, links) is passed 
 
 import re
 
-from hone_generator.artifacts.diagrams.text import Problem, Read, shown, statements
+from hone_generator.artifacts.diagrams.text import Problem, Read, parted, shown, statements
 from hone_generator.artifacts.mermaid_sequence.ir import (
     SECTIONS,
     Participant,
@@ -23,7 +23,8 @@ _PARTICIPANT = re.compile(
     re.IGNORECASE,
 )
 _ARROW = re.compile(
-    r"\s*(?:\(\))?(?P<arrow><<-{1,2}>>|-{1,2}(?:>>|>|x|\)|\||\\\\|//|\\|/))(?:\(\))?\s*[+-]?\s*"
+    r"\s*(?:\(\))?(?P<arrow><<-{1,2}>>|-{1,2}(?:>>|>|x|\)|\|[/\\]|\\\\|//|\\|/)|(?:[/\\]\||//|\\\\)-{1,2})"
+    r"(?:\(\))?\s*[+-]?\s*"
 )
 _NOTE = re.compile(
     r"note\s+(?:over|left\s+of|right\s+of)\s+(?P<from>[^:,]+)(?:,\s*(?P<to>[^:]+))?\s*:(?P<text>.*)",
@@ -105,7 +106,7 @@ class _Reader:
             )
         self._use(number, from_, to)
         mark = arrow["arrow"]
-        kind: StepKind = "reply" if mark.startswith("--") else "async" if mark in ("-)", "-x") else "call"
+        kind: StepKind = "reply" if "--" in mark else "async" if mark in ("-)", "-x") else "call"
         self._add(number, kind, from_, to, words)
         return True
 
@@ -136,7 +137,7 @@ def parse(text: str) -> Read[Sequence]:
             reader.problems.append(found)
             continue
         last = found[0]
-        for statement in filter(None, (part.strip() for part in found[1].split(";"))):
+        for statement in filter(None, parted(found[1], quotes=False)):
             reader.line(last, statement)
     for word in reversed(reader.open):
         reader.problems.append(Problem(last, f"a block ({word}) is not closed: add end"))

@@ -17,7 +17,9 @@ _TARGET = re.compile(rf"{_END}\s*(?::(?!::)\s*(?P<label>.*))?")
 _SPECIAL = re.compile(
     r"state\s+(?P<id>\S+)\s*(?:<<|\[\[)(?P<kind>fork|join|choice)(?:>>|\]\])", re.IGNORECASE
 )
-_NAMED = re.compile(r'state\s+"(?P<label>[^"]*)"\s*as\s+(?P<id>[^\s{:]+)\s*(?P<open>\{)?', re.IGNORECASE)
+_NAMED = re.compile(
+    r'state\s+"(?P<label>[^"]*)"\s*as\s+(?P<id>[^\s{:]+)\s*(?P<open>\{)?(?::.*)?', re.IGNORECASE
+)
 _DECLARED = re.compile(r"(?:state\s+)(?P<id>[^\s{:\"]+)\s*(?P<open>\{)?\s*(?P<close>\})?", re.IGNORECASE)
 _DESCRIBED = re.compile(r"(?:state\s+)?(?P<id>[^\s{:\"]+)\s*:(?!::)\s*(?P<label>.*)", re.IGNORECASE)
 _BARE = re.compile(r"(?P<id>[^\s{}:\"-]+)(?::::[\w-]+)?")
@@ -36,12 +38,15 @@ class _Reader:
         self.lines: dict[str, int] = {}
         self.problems: list[Problem] = []
         self.in_note = False
+        self.declared = ""  # the last one; its block may begin on the next line
 
     def line(self, number: int, text: str) -> None:
         if self.in_note:
             self.in_note = text.lower() != "end note"
         elif _NOTE.match(text):
             self.in_note = ":" not in text and not text.split(None, 1)[1].startswith('"')
+        elif text == "{" and self.declared:
+            self._enter(self.declared)
         elif text == "}":
             if self.open:
                 self.open.pop()
@@ -60,10 +65,10 @@ class _Reader:
             self._state(number, found["id"], found["id"], kinds[found["kind"].lower()])
         elif found := _NAMED.fullmatch(text):
             self._state(number, found["id"], found["label"].strip())
-            self._enter(found)
+            self._declared(found)
         elif found := _DECLARED.fullmatch(text):
             self._state(number, found["id"])
-            self._enter(found)
+            self._declared(found)
         elif found := _DESCRIBED.fullmatch(text):
             self._state(number, found["id"], found["label"].strip())
         elif found := _BARE.fullmatch(text):
@@ -71,9 +76,13 @@ class _Reader:
         else:
             self.problems.append(Problem(number, f"{shown(text)} is neither a state nor a transition"))
 
-    def _enter(self, found: re.Match[str]) -> None:
+    def _declared(self, found: re.Match[str]) -> None:
+        self.declared = found["id"]
         if found["open"] and not found.groupdict().get("close"):
-            self.open.append(found["id"] if len(self.open) < _DEEPEST else self.open[-1])
+            self._enter(found["id"])
+
+    def _enter(self, name: str) -> None:
+        self.open.append(name if len(self.open) < _DEEPEST else self.open[-1])
 
     def _state(self, number: int, name: str, label: str = "", kind: StateKind = "state") -> None:
         """A state, declared here or only used: where it was first seen is where it lies, unless it is declared
