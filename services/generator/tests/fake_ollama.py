@@ -34,14 +34,16 @@ class FakeOllama:
     """``truncates`` makes it an older server, which cuts a long prompt without a word.
 
     ``chats`` and ``embeds`` hold the bodies it got, ``loads`` the contexts that models were loaded with, in
-    this order. ``cards`` is memory that may run out. Models whose name begins with ``held`` wait for the
-    ``gate`` in their answer.
+    this order. ``cards`` is memory that may run out; so many ``stale_listings`` of what is loaded wait for
+    the ``gate``. Models whose name begins with ``held`` wait for the ``gate`` in their answer.
     """
 
     models: dict[str, FakeModel] = field(default_factory=dict)
     truncates: bool = False
     queue_full: bool = False
     away: bool = False
+    stale_listings: int = 0
+    exhausted: int = 0
     url: str = ""
     cards: SimulatedCards | None = None
     loading_s: float = 0.0
@@ -100,6 +102,10 @@ class FakeOllama:
             entries.append(
                 {**listed, **size, "expires_at": NOW, "size_vram": vram, "context_length": context}
             )
+        if self.stale_listings:
+            self.stale_listings -= 1
+            while not self.gate.is_set():
+                await asyncio.sleep(0.002)
         return _json({"models": entries})
 
     async def _show(self, request: Request) -> Response:
@@ -156,7 +162,7 @@ class FakeOllama:
             return error_response(503, BUSY)
         if refusal := trouble_before(model.name, request):
             return refusal
-        if self.cards and model.name not in self.loaded:
+        if self.cards and (model.name not in self.loaded or model.name in self.leaving):
             self.loaded_by_itself.append(model.name)
         if refusal := await self._load(model, body.get("options", {})):
             return refusal
@@ -186,6 +192,7 @@ class FakeOllama:
                 try:
                     self.cards.take((self.url, model.name), model.memory_bytes(context), GIB * 4 // 10)
                 except Exhausted:
+                    self.exhausted += 1
                     return error_response(500, OUT_OF_MEMORY)
             self.loaded[model.name] = context
         return None

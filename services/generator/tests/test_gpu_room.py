@@ -1,9 +1,9 @@
-"""Models come and go on cards whose memory really runs out, on a server that takes its time to load and to unload."""
+"""Models come and go on cards whose memory really runs out, on a server that takes its time to load and to
+unload."""
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import aclosing
-from dataclasses import replace
 
 import pytest
 from fake_ollama import FakeOllama, serving
@@ -13,7 +13,10 @@ from running import until
 from simulated_cards import SimulatedCards
 
 from hone_contracts.models import ModelRef
+from hone_generator.memory.cards import Card
 from hone_generator.memory.errors import CardBusy, DoesNotFit
+from hone_generator.memory.machine import Machine
+from hone_generator.memory.plan import Resident
 from hone_generator.providers.errors import ProviderError
 
 
@@ -184,24 +187,6 @@ async def test_two_cards_hold_a_model_each_and_a_large_one_together() -> None:
     assert cards.peak_share <= 0.9
 
 
-async def test_a_model_that_expires_under_an_answer_keeps_its_room_until_the_answer_ends(
-    fake: FakeOllama, cards: SimulatedCards
-) -> None:
-    """Between the decision to use it and the question to it, the server may unload it by itself. The question then
-    loads it again, and nobody else may have taken its place."""
-    fake.add(model("held-1"))
-    async with making_room(fake, cards=cards) as provider:
-        await answer(provider, "b")
-        held = asyncio.create_task(answer(provider, "held-1"))
-        await until(lambda: fake.active["held-1:latest"] == 1)
-        fake.expire("held-1:latest")
-        await answer(provider, "c")  # not beside b, though there would be room
-        assert fake.unloads == ["b:latest"]
-        fake.gate.set()
-        await held
-    assert cards.peak_share <= 0.9
-
-
 async def test_a_model_that_expired_between_two_answers_is_loaded_again(
     fake: FakeOllama, cards: SimulatedCards
 ) -> None:
@@ -211,54 +196,6 @@ async def test_a_model_that_expired_between_two_answers_is_loaded_again(
         await answer(provider, "a")
     assert [name for name, _ in fake.loads] == ["a:latest", "a:latest"]
     assert fake.loaded_by_itself == []
-
-
-async def test_many_at_once_for_many_models_never_pass_the_limit_and_all_are_answered(
-    fake: FakeOllama, cards: SimulatedCards
-) -> None:
-    fake.add(model("d", 4), model("e", 12), model("f", 2))
-    requests = {"a": LONG, "b": ASK, "c": ASK, "d": LONG, "e": ASK, "f": replace(ASK, max_tokens=5000)}
-    async with making_room(fake, cards=cards) as provider:
-        answers = await asyncio.gather(
-            *(answer(provider, name, requests[name]) for _ in range(6) for name in requests)
-        )
-    assert all(answers)
-    assert len(answers) == 36
-    assert cards.peak_share <= 0.9
-    assert fake.unloaded_in_use == []
-    assert fake.loaded_by_itself == []
-
-
-async def test_a_model_that_is_loaded_is_used_while_another_is_being_loaded(
-    fake: FakeOllama, cards: SimulatedCards
-) -> None:
-    async with making_room(fake, cards=cards) as provider:
-        await answer(provider, "a")
-        fake.loading_s = 3600
-        loading = asyncio.create_task(answer(provider, "b"))
-        await until(fake.scheduler.locked)
-        # The simulated server answers one that is loaded only after the load: what is seen here is that it was asked.
-        asked = asyncio.create_task(answer(provider, "a"))
-        await until(lambda: len(fake.chats) == 2)
-        for task in (loading, asked):
-            task.cancel()
-        await asyncio.gather(loading, asked, return_exceptions=True)
-
-
-async def test_a_load_whose_asker_goes_away_is_seen_to_its_end_and_its_memory_counts(
-    fake: FakeOllama, cards: SimulatedCards
-) -> None:
-    async with making_room(fake, cards=cards) as provider:
-        await answer(provider, "a")
-        fake.loading_s = 0.3
-        loading = asyncio.create_task(answer(provider, "b"))
-        await until(fake.scheduler.locked)
-        loading.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await loading
-        await answer(provider, "c")
-    assert "b:latest" in dict(fake.loads)
-    assert cards.peak_share <= 0.9
 
 
 async def test_a_card_of_another_machine_is_known_by_its_size(cards: SimulatedCards) -> None:
@@ -272,6 +209,15 @@ async def test_a_card_of_another_machine_is_known_by_its_size(cards: SimulatedCa
                 await answer(provider, "huge")
     assert fake.unloads == ["a:latest"]
     assert cards.peak_share <= 0.9
+
+
+def test_a_model_that_others_are_loading_counts_before_its_memory_is_taken() -> None:
+    machine = Machine(None, None, 0.9, None)
+    seen = (Card("GPU-0", "A card", 24 << 30, 1 << 30),)
+    [space] = machine.spaces(seen, "http://here", [Resident("a", 10 << 30)])
+    assert space.used_bytes == 10 << 30
+    [space] = machine.spaces(seen, "http://here", [])
+    assert (space.used_bytes, space.limit_bytes) == (1 << 30, (24 << 30) * 9 // 10)
 
 
 async def test_closing_an_answer_leaves_the_model_idle(fake: FakeOllama, cards: SimulatedCards) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,8 @@ from hone_generator.providers.llamacpp_slots import Slots
 ENDLESS = Gbnf("root ::= [a-z ] root")
 
 
-def asking(max_tokens: int = 2, **limits: float) -> GenerationRequest:
-    return GenerationRequest(
-        (ChatMessage(Role.USER, "A member has loans."),), max_tokens, constraint=ENDLESS, **limits
-    )
+def asking(max_tokens: int = 2) -> GenerationRequest:
+    return GenerationRequest((ChatMessage(Role.USER, "A member has loans."),), max_tokens, constraint=ENDLESS)
 
 
 @pytest.fixture
@@ -81,9 +80,7 @@ async def test_it_gives_no_vectors_and_says_who_does(provider: LlamaCppProvider)
 async def test_the_first_token_has_a_limit_of_its_own(provider: LlamaCppProvider) -> None:
     await answer(provider, "a")
     with pytest.raises(GenerationTimeout) as late:
-        async for _ in provider.generate(
-            ModelRef("llamacpp", "a"), asking(first_token_s=1e-6, timeout_s=60.0)
-        ):
+        async for _ in provider.generate(ModelRef("llamacpp", "a"), replace(asking(), first_token_s=1e-6)):
             pass
     assert late.value.limit_s == 1e-6
 

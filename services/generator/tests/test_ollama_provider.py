@@ -11,6 +11,7 @@ import pytest
 import real_ollama
 from fake_ollama import FakeOllama
 from fake_ollama_model import FakeModel
+from running import until
 from tiny_llama import write_tiny_llama
 
 from hone_contracts.models import ModelRef
@@ -26,7 +27,7 @@ from hone_generator.providers.base import (
 )
 from hone_generator.providers.errors import ContextTooLong, ModelNotFound, RequestRefused
 from hone_generator.providers.ollama import OllamaProvider
-from hone_generator.providers.ollama_server import OllamaSettings
+from hone_generator.providers.ollama_server import OllamaServer, OllamaSettings
 
 MODEL = ModelRef("ollama", "hone-test-tiny")
 ASK = GenerationRequest(
@@ -165,3 +166,38 @@ async def test_closing_an_answer_frees_the_model_for_the_next(provider: OllamaPr
     async with aclosing(provider.generate(MODEL, endless)) as chunks:
         await anext(chunks)
     assert await answer(provider, replace(ASK, timeout_s=20))
+
+
+async def test_a_model_is_loaded_with_the_context_that_is_asked_for_and_leaves_when_it_is_told(
+    url: str,
+) -> None:
+    server = OllamaServer(url, OllamaSettings())
+    name = f"{MODEL.name}:latest"
+    for context_tokens in (1024, 2048):
+        await server.load(MODEL.name, context_tokens)
+        [loaded] = [entry for entry in await server.loaded() if entry.name == name]
+        assert loaded.context_tokens == context_tokens
+        assert loaded.vram_bytes is not None
+    await server.unload(MODEL.name)
+    await until(server.loaded, lambda entries: name not in {entry.name for entry in entries})
+    await server.unload(MODEL.name)  # again, which does nothing
+    with pytest.raises(ModelNotFound):
+        await server.load("no-such-model", 1024)
+    await server.aclose()
+
+
+async def test_a_model_tells_what_its_memory_is_predicted_from(url: str) -> None:
+    server = OllamaServer(url, OllamaSettings())
+    [entry] = [entry for entry in await server.present() if entry.name.startswith(MODEL.name)]
+    known = await server.profile(str(MODEL), entry)
+    assert known.context_tokens
+    assert known.bytes_per_token == 1
+    await server.aclose()
+
+
+async def test_texts_become_vectors(provider: OllamaProvider) -> None:
+    one, again, other = await provider.embed(MODEL, ["a member", "a member", "a loan of a book"])
+    assert one == again != other
+    assert len(one) == len(other)
+    with pytest.raises(ContextTooLong):
+        await provider.embed(MODEL, ["loans " * 400])

@@ -151,7 +151,7 @@ def _step(
         return Unload(own.name, reload=True)
     for resident in idle:
         leaving.append(resident)
-        if resident.vram_bytes and fits(_without(cards, leaving), option):
+        if fits(_without(cards, leaving), option):
             first = next(each for each in leaving if each.vram_bytes or each is own)
             return Unload(first.name, reload=first is own)
     return None

@@ -34,6 +34,10 @@ _BITS = {
 _WINDOWED = {"gemma3": (6, 1), "gptoss": (2, 4096), "gpt-oss": (2, 4096)}
 
 
+Shapes = Mapping[str, tuple[str, int, int]]
+"""By a matrix's name: its type, and the values that go in and that come out."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelProfile:
     """``preamble_bytes``: of the messages that every prompt starts with."""
@@ -50,7 +54,8 @@ def profile(shown: Document, size_bytes: int | None = None) -> ModelProfile:
     """``size_bytes``: of the model's files. Raises BadProviderAnswer."""
     info, details = inner(shown, "model_info"), inner(shown, "details")
     architecture = text(info, "general.architecture")
-    vocabulary = count(info, f"{architecture}.vocab_size") or 0
+    shapes = _shapes(shown)
+    vocabulary = count(info, f"{architecture}.vocab_size") or shapes.get("token_embd.weight", ("", 0, 0))[2]
     preamble = sum(
         len(text(message, "content").encode(errors="replace"))
         for message in items(shown, "messages")
@@ -66,7 +71,7 @@ def profile(shown: Document, size_bytes: int | None = None) -> ModelProfile:
         think=think,
         stop=tuple(_stops(text(shown, "parameters"))),
         preamble_bytes=preamble + len(text(shown, "system").encode(errors="replace")),
-        facts=_facts(shown, info, architecture, size_bytes),
+        facts=_facts(info, shapes, vocabulary, size_bytes),
     )
 
 
@@ -84,9 +89,10 @@ def _stops(parameters: str) -> Iterable[str]:
 
 
 def _facts(
-    shown: Document, info: Mapping[str, Any], architecture: str, size_bytes: int | None
+    info: Mapping[str, Any], shapes: Shapes, vocabulary: int, size_bytes: int | None
 ) -> ModelFacts | None:
     """None where the model does not tell enough, or nothing that can be."""
+    architecture = text(info, "general.architecture")
 
     def number(key: str) -> int:
         value = info.get(f"{architecture}.{key}")
@@ -99,7 +105,6 @@ def _facts(
     )
     if not (size_bytes and 0 < blocks <= _MOST_LAYERS and embedding):
         return None
-    shapes = _shapes(shown)
     heads = heads or 1
     key = number("attention.key_length") or -(-embedding // heads)
     value = number("attention.value_length") or key
@@ -113,9 +118,8 @@ def _facts(
             values = _by_shape(shapes, block, otherwise=heads * (key + value))
         looks_back = not window or (block + 1) % every == 0
         layers.append(LayerCache(values, None if looks_back else max(window, least_window)))
-    vocabulary = number("vocab_size") or shapes.get("token_embd.weight", ("", 0, 0))[2]
     weights = max(size_bytes - _kept_by_the_cpu(shapes), 0)
-    return ModelFacts(weights, tuple(layers), embedding, heads, key, vocabulary)
+    return ModelFacts(weights, tuple(layers), embedding, heads, key, min(vocabulary, _MOST))
 
 
 def _told(told: object, block: int, blocks: int, values_per_head: int) -> int | None:
@@ -124,10 +128,6 @@ def _told(told: object, block: int, blocks: int, values_per_head: int) -> int | 
     if isinstance(heads, bool) or not isinstance(heads, int) or not 0 <= heads <= _MOST:
         return None
     return heads * values_per_head
-
-
-Shapes = Mapping[str, tuple[str, int, int]]
-"""By a matrix's name: its type, and the values that go in and that come out."""
 
 
 def _shapes(shown: Document) -> Shapes:
