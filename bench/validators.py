@@ -2,8 +2,9 @@
 
     python bench/validators.py [--rounds 300] [--entities 60]
 
-Prints the median and the 95th percentile in ms. `whole` reads the diagram from text, as `hone validate` does; `draft` has the
-data that it was rendered from, as generation does; `cold` judges requirements and context that were not seen before.
+Prints the median and the 95th percentile in ms. `whole` reads the diagram from text, as `hone validate` does; `draft`
+has the data that it was rendered from, as generation does; `cold` judges requirements and context that were not seen
+before: the first attempt of a request is cold, the others are not.
 """
 
 import argparse
@@ -120,8 +121,8 @@ def requirements(drawn: Diagram) -> str:
     """A sentence or two about each entity."""
     said = {entity.name: entity.name.lower() for entity in drawn.entities}
     parts = [
-        f"Each {said[each.from_]} has many {said[each.to]}s. A {said[each.to]} has a code, a title and an amount of at "
-        f"most five, and is kept with its start date.\n"
+        f"Each {said[each.from_]} has many {said[each.to]}s. A {said[each.to]} has a code, a title and an amount of "
+        f"at most five, and is kept with its start date.\n"
         for each in drawn.relationships
     ]
     return "# System\n\n" + "\n".join(parts)
@@ -143,10 +144,8 @@ async def measured(name: str, rounds: int, work: Callable[[int], Awaitable[objec
         await work(number)
         taken.append((perf_counter() - started) * 1000)
     taken.sort()
-    print(
-        f"{name:12} p50 {statistics.median(taken):7.2f} ms   p95 {taken[int(len(taken) * 0.95)]:7.2f} ms",
-        flush=True,
-    )
+    p95 = taken[int(len(taken) * 0.95)]
+    print(f"{name:12} p50 {statistics.median(taken):7.2f} ms   p95 {p95:7.2f} ms", flush=True)
 
 
 async def main(rounds: int, entities: int) -> None:

@@ -32,6 +32,7 @@ from hone_contracts.registry import (
     RoutesApplied,
     TimeLimits,
 )
+from hone_contracts.validation import ValidateArtifact, Validation
 
 GOLDEN = Path(__file__).parent / "golden"
 FIRST = GOLDEN / "first"  # as the first version wrote what has grown since
@@ -117,6 +118,22 @@ EXAMPLES: tuple[BaseModel, ...] = (
             ),
         ),
         gpus=(GpuStatus(name="NVIDIA H200", total_bytes=150_754_820_096, used_bytes=0),),
+    ),
+    ValidateArtifact(
+        tenant="acme",
+        artifact_type=ArtifactType.SQL_DDL,
+        content="CREATE TABLE member (id int PRIMARY KEY);",
+        requirements="A member has loans.",
+        context_text="We say patron.",
+        options={"dialect": "sqlite"},
+        threshold=70,
+    ),
+    Validation(
+        type=ArtifactType.SQL_DDL,
+        score=87,
+        accepted=True,
+        validators=(ValidatorResult(name="syntax", score=100, passed=True),),
+        reasons=("coverage 80 of 100, weight 40%",),
     ),
     RoutesApplied(
         dry_run=True,

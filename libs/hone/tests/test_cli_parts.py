@@ -73,7 +73,9 @@ def test_nats_syncs_before_it_acknowledges_where_it_can() -> None:
 def test_validate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With the generator's own validators and Mermaid's grammar."""
     good, bad, wanted = tmp_path / "good", tmp_path / "bad", tmp_path / "wanted"
-    good.write_text("erDiagram\n    MEMBER {\n        int id PK\n    }\n    MEMBER ||--o{ LOAN : has\n")
+    good.write_text(
+        "erDiagram\n    MEMBER {\n        int id PK\n    }\n    MEMBER ||--o{ LOAN : has\n    LOAN\n"
+    )
     bad.write_text("poem")
     wanted.write_text("Each member has many loans.")
     call = ["validate", "--type", "mermaid_erd"]
@@ -86,3 +88,32 @@ def test_validate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["validate", "--type", "poem", str(bad)]) == 2
     assert "poem cannot be validated" in capsys.readouterr().err
     assert main.run([*call, str(tmp_path / "absent")]) == 2
+
+
+def test_validate_tells_the_type_and_takes_context_and_options(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    diagram, ddl, context = tmp_path / "a.mmd", tmp_path / "a.sql", tmp_path / "context"
+    diagram.write_text("erDiagram\n    library_member {\n        int id PK\n    }\n")
+    ddl.write_text("CREATE TABLE member (id INTEGER PRIMARY KEY AUTOINCREMENT);\n")
+    context.write_text("class LibraryMember:\n    pass\n")
+    assert main.run(["validate", str(diagram), "--context", str(context)]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("type mermaid_erd\n")
+    assert 'is written "LibraryMember" in the context' in told
+    assert main.run(["validate", str(ddl), "--option", "dialect=sqlite", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["type"] == "sql_ddl"
+    assert main.run(["validate", str(ddl), "--option", "dialect=dbase"]) == 2
+    assert "use one of" in capsys.readouterr().err
+    assert main.run(["validate", str(ddl), "--option", "dialect"]) == 2
+    capsys.readouterr()
+    assert (
+        main.run(
+            ["validate", str(context.rename(tmp_path / "b.txt")), "--requirements", "-", "--context", "-"]
+        )
+        == 2
+    )
+    poem = tmp_path / "poem.txt"
+    poem.write_text("Roses are red")
+    assert main.run(["validate", str(poem)]) == 2
+    assert "does not tell its type" in capsys.readouterr().err

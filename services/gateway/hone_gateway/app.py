@@ -27,6 +27,7 @@ from hone_gateway import (
     routes,
     status,
     training,
+    validation,
 )
 from hone_gateway.http import idempotency, refusals
 from hone_gateway.http.admission import Admission, Rules
@@ -83,6 +84,7 @@ def create(settings: GatewaySettings | None = None) -> Service:
         hub.router(service, book),
         training.router(service),
         dead.router(service, book),
+        validation.router(service),
         status.router(service, settings.status_timeout_s),
         documents.router(service),
     ):

@@ -15,6 +15,7 @@ from hone_gateway.artifacts import GenerateRequest
 from hone_gateway.http.bodies import RequestBody
 from hone_gateway.hub import ConvertRequest, InspectRequest
 from hone_gateway.training import TrainRequest
+from hone_gateway.validation import ValidateRequest
 
 _REF = "#/components/schemas/{model}"
 BODIES: dict[str, type[RequestBody]] = {
@@ -23,6 +24,7 @@ BODIES: dict[str, type[RequestBody]] = {
     "/api/hub/inspect-file": InspectRequest,
     "/api/keys": KeyRequest,
     "/api/train": TrainRequest,
+    "/api/validate": ValidateRequest,
 }
 
 

@@ -12,12 +12,14 @@ from pydantic import BaseModel
 from hone_chassis.errors import Permanent
 from hone_chassis.rpc import answering
 from hone_contracts import subjects
+from hone_contracts.artifacts import ArtifactType, ValidatorResult
 from hone_contracts.errors import Request
 from hone_contracts.hub import FileReport, InspectFile
 from hone_contracts.providers import GpuStatus, ListProviders, Providers, ProviderStatus
 from hone_contracts.registry import ListModels, Model, Models, ShowModel
 from hone_contracts.status import AskStatus, ServiceStatus
 from hone_contracts.training import CheckTraining, TrainingPossible
+from hone_contracts.validation import ValidateArtifact, Validation
 
 MODEL = Model(name="hone-starter", provider="llamacpp", artifact_types=(), versions=())
 
@@ -92,6 +94,45 @@ async def test_a_file_is_inspected_by_the_hub_and_the_answer_kept_for_its_key(
     assert (cut.status_code, cut.json()["detail"]) == (422, "It ends in its header.")
     relative = await http.post("/api/hub/inspect-file", json={"path": "a.gguf"})
     assert (relative.status_code, relative.json()["errors"][0]["field"]) == (422, "path")
+
+
+async def test_an_artifact_is_judged_by_the_generator(sqlite_gateway: Gateway) -> None:
+    asked: list[ValidateArtifact] = []
+
+    async def check(question: ValidateArtifact) -> Validation:
+        asked.append(question)
+        if question.options:
+            raise Permanent("bad_option", "An option that there is not", "dialect: use one of …", 422)
+        syntax = ValidatorResult(name="syntax", score=100, passed=True)
+        return Validation(
+            type=ArtifactType.SQL_DDL, score=90, accepted=True, validators=(syntax,), reasons=("r",)
+        )
+
+    http = sqlite_gateway.http
+    body = {
+        "content": "CREATE TABLE a (id int);",
+        "requirements": "A.",
+        "context_text": "B.",
+        "threshold": 70,
+    }
+    async with answered(sqlite_gateway, ValidateArtifact, check):
+        judged = await http.post("/api/validate", json=body)
+        refused = await http.post(
+            "/api/validate", json=body | {"type": "sql_ddl", "options": {"dialect": "x"}}
+        )
+    assert judged.json() == {
+        "type": "sql_ddl",
+        "score": 90,
+        "accepted": True,
+        "validators": [{"name": "syntax", "score": 100, "passed": True, "messages": []}],
+        "reasons": ["r"],
+    }
+    question = asked[0]
+    assert (question.artifact_type, question.content, question.requirements) == (None, body["content"], "A.")
+    assert (question.context_text, question.threshold) == ("B.", 70)
+    assert (refused.status_code, refused.json()["code"]) == (422, "bad_option")
+    for wrong in ({}, {"content": 3}, {"content": "x", "type": "poem"}, {"content": "x", "typo": 1}):
+        assert (await http.post("/api/validate", json=wrong)).status_code == 422
 
 
 async def test_training_says_what_is_missing(sqlite_gateway: Gateway) -> None:

@@ -87,7 +87,7 @@ def generate(
         "model": model,
         "context": context,
         "context_text": None if context_file is None else read_text(context_file),
-        "options": dict(map(_option, options)) or None,
+        "options": dict(map(option_of, options)) or None,
         "budget": _given(deadline_s=deadline_s, max_tokens=max_tokens, max_cost_usd=max_cost_usd) or None,
     }
     api = Api()
@@ -102,7 +102,8 @@ def _given(**values: Any) -> Document:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _option(text: str) -> tuple[str, str]:
+def option_of(text: str) -> tuple[str, str]:
+    """KEY=VALUE in its parts. Raises `WrongInput`."""
     key, equals, value = text.partition("=")
     if not (equals and key):
         raise WrongInput(f"--option wants KEY=VALUE, as in dialect=sqlite, not {plain(text, 40)}")
