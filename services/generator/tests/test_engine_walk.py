@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 from played_models import Numbers, Step, World, route
+from prometheus_client import REGISTRY
 from simulated_time import now, simulated
 
 from hone_contracts.registry import Budget
 from hone_generator.engine.errors import NoAnswer
+from hone_generator.memory.errors import DoesNotFit
 from hone_generator.providers.base import Capabilities, FinishReason, Role
 from hone_generator.providers.errors import (
     ContextTooLong,
@@ -342,3 +344,56 @@ def test_what_the_texts_say_changes_neither_who_is_asked_nor_what_with() -> None
     assert {each.model for each in artifact.attempts} == {"played:a"}
     for _, request in world.local.requests:
         assert hostile not in request.messages[0].content  # never among the instructions
+
+
+def test_what_was_tried_is_counted_for_metrics() -> None:
+    def value(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(name, labels) or 0.0
+
+    def seen() -> list[float]:
+        failed = {"model": "played:metered", "outcome": "failed", "code": "unavailable"}
+        answered = {"model": "played:metered", "outcome": "answered", "code": ""}
+        return [
+            value("hone_attempts_total", **failed),
+            value("hone_attempts_total", **answered),
+            value("hone_model_tokens_total", model="played:metered", kind="completion"),
+            value("hone_attempt_seconds_count", model="played:metered"),
+        ]
+
+    before = seen()
+    world = World({"metered": [Step(error=DOWN), Step("80")]})
+    simulated(world.generate(route("metered")))
+    assert [now - then for now, then in zip(seen(), before, strict=True)] == [1, 1, 5, 2]
+
+
+def test_an_answer_that_was_cut_off_is_said_to_be() -> None:
+    world = World({"a": [Step("50", finish=FinishReason.LENGTH), Step("70")]})
+    simulated(world.generate(route("a")))
+    assert "cut off" in world.local.requests[1][1].messages[-1].content
+
+
+def test_a_model_without_room_is_skipped_and_its_circuit_hears_nothing() -> None:
+    no_room = DoesNotFit("a", 4096, 2**34, 2**33)
+    world = World({"a": [Step(error=no_room)], "b": [Step("80")]})
+
+    async def often() -> Any:
+        for _ in range(5):
+            artifact = await world.generate(route("a", "b"))
+        return artifact
+
+    artifact = simulated(often())
+    assert [(each.outcome, each.error_code) for each in artifact.attempts] == [
+        ("skipped", "does_not_fit"),
+        ("answered", None),
+    ]
+
+
+def test_a_model_that_is_slow_to_stop_does_not_hold_up_the_answer() -> None:
+    world = World({"a": [Step("50"), Step("90", first_s=100, stops_in_s=60)]})
+
+    async def timed() -> float:
+        began = now()
+        await world.generate(route("a", budget=Budget(deadline_s=10)))
+        return now() - began
+
+    assert simulated(timed()) < 11

@@ -160,10 +160,10 @@ class _Walk:
                     break
             else:
                 tries.answered(answer)
-                last = self._record.attempts[-1]
-                await self._audience("scored", f"attempt {last.number}: {last.score} of 100 by {last.model}")
                 if self._best is None or answer.worth > self._best.worth:
                     self._best = answer
+                last = self._record.attempts[-1]
+                await self._audience("scored", f"attempt {last.number}: {last.score} of 100 by {last.model}")
         return tries.reached
 
     async def _announce(self, candidate: Candidate, question: Question, tries: Tries) -> None:
@@ -179,7 +179,8 @@ class _Walk:
         elif tries.made:
             await self._audience("asking again", candidate.model)
         else:
-            await self._audience("next model", candidate.model)
+            why = f" ({last.error})" if last.error else ""
+            await self._audience("next model", f"{candidate.model}{why}")
 
     async def _waited(self, error: ProviderError | MermaidError, tries: Tries, *, others: bool) -> bool:
         """Whether the same model shall be asked again, after the time that takes."""
