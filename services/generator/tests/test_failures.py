@@ -24,9 +24,7 @@ from hone_generator.providers.openai_wire import OpenAIWire
 from hone_generator.providers.remote_provider import Wire
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
-ASKED = Addressee(
-    "openai", "openai:gpt-4.1", "OPENAI_API_KEY", prompt_chars=40_000, models=("gpt-4", "gpt-4.1-mini")
-)
+ASKED = Addressee("openai", "openai:gpt-4.1", "OPENAI_API_KEY", models=("gpt-4", "gpt-4.1-mini"))
 OPENAI, ANTHROPIC, GEMINI = OpenAIWire(original=True), AnthropicWire(), GeminiWire()
 
 
@@ -179,6 +177,12 @@ def test_how_long_a_prompt_is_and_may_be_is_told_with_the_servers_own_counts(
     error = error_of(ASKED, Refusal(400, "", message))
     assert isinstance(error, ContextTooLong)
     assert (error.prompt_tokens, error.context_tokens) == (prompt_tokens, context_tokens)
+
+
+def test_a_prompt_that_is_too_long_without_a_count_is_told_without_one() -> None:
+    error = error_of(ASKED, Refusal(400, "context_length_exceeded", "Your input exceeds the context window."))
+    assert isinstance(error, ContextTooLong)
+    assert str(error).startswith("the prompt is more than openai:gpt-4.1 takes;")
 
 
 def test_models_with_a_name_like_the_wrong_one_are_named_first() -> None:

@@ -70,7 +70,7 @@ async def trouble(
         ("teapot", RequestRefused, False, "short and stout"),
         ("missing", ModelNotFound, False, "it has good"),
         ("forbidden", NotAuthorised, False, "not allowed to use this model"),
-        ("too-long", ContextTooLong, False, "takes 8192"),
+        ("too-long", ContextTooLong, False, "the 8192 tokens that"),
         ("rate-limit", RateLimited, True, "0.25 s"),
         ("503-queue", None, True, ""),
         ("down", ProviderUnavailable, True, "Service Unavailable"),

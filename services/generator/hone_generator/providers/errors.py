@@ -60,14 +60,15 @@ class GenerationTimeout(ProviderError):
 
 
 class ContextTooLong(ProviderError):
-    """The prompt does not fit the model's context."""
+    """The prompt does not fit the model's context. 0 tokens: the provider does not tell how many."""
 
     code = "context_too_long"
 
     def __init__(self, model: str, prompt_tokens: int, context_tokens: int) -> None:
+        takes = f"the {context_tokens} tokens that {model} takes" if context_tokens else f"{model} takes"
+        has = f" of {prompt_tokens} tokens" if prompt_tokens else ""
         super().__init__(
-            f"the prompt has {prompt_tokens} tokens and {model} takes {context_tokens}; shorten it, or choose a "
-            "route that reads passage by passage"
+            f"the prompt{has} is more than {takes}; shorten it, or choose a route that reads passage by passage"
         )
         self.model = model
         self.prompt_tokens = prompt_tokens

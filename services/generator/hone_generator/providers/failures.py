@@ -76,7 +76,6 @@ class Addressee:
     provider: str
     model: str
     key_name: str
-    prompt_chars: int = 0
     models: tuple[str, ...] = ()
 
     def known(self) -> tuple[str, ...]:
@@ -128,14 +127,12 @@ def _of_the_server(asked: Addressee, refusal: Refusal, said: str) -> ProviderErr
 
 
 def _too_long(asked: Addressee, refusal: Refusal) -> ContextTooLong:
-    """With the server's own counts where it tells them, else with what the prompt has by a rule of thumb."""
-    has, takes = refusal.prompt_tokens, refusal.context_tokens
+    """With the server's own counts, as far as it tells them."""
+    has, takes = refusal.prompt_tokens or 0, refusal.context_tokens or 0
     for pattern in _PAIRS:
         if found := pattern.search(refusal.message):
             has, takes = has or int(found["has"]), takes or int(found["takes"])
-    estimated = asked.prompt_chars // 4
-    takes = takes if takes is not None else max(0, min(estimated, has or estimated) - 1)
-    return ContextTooLong(asked.model, has if has is not None else max(estimated, takes + 1), takes)
+    return ContextTooLong(asked.model, has, takes)
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

@@ -141,9 +141,9 @@ class RemoteCall:
             if left_bytes < 0:
                 raise BadProviderAnswer(self.asked.provider, "it sends far more than it was asked for")
             for event in parser.feed(piece):
-                yield replace(event, data=self.http.hidden(event.data))
+                yield Event(event.type, self.http.hidden(event.data))
         if (event_at_end := parser.close()) is not None:
-            yield replace(event_at_end, data=self.http.hidden(event_at_end.data))
+            yield Event(event_at_end.type, self.http.hidden(event_at_end.data))
 
     def _document_of(self, event: Event, clock: "_Clock") -> Document:
         """Raises the error that it is, if it is one."""

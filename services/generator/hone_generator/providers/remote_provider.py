@@ -125,7 +125,7 @@ class RemoteProvider:
     async def generate(self, model: ModelRef, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         """What the model turns out not to take is left out the next time, from the same request on."""
         self._check(model, request)
-        call = self._call(model, sum(len(message.content) for message in request.messages))
+        call = self._call(model)
         schema = request.constraint.schema if isinstance(request.constraint, JsonSchema) else None
         for tries_left in reversed(range(_MOST_TRIES)):
             path, body = self._wire.chat(model.name, request, self._habits.of(model.name, schema))
@@ -153,7 +153,7 @@ class RemoteProvider:
         step = self._embeddings.texts_at_once
         for some in (texts[at : at + step] for at in range(0, len(texts), step)):
             path, body = self._embeddings.embed(model.name, some)
-            call = self._call(model, sum(map(len, some)))
+            call = self._call(model)
             found = self._embeddings.vectors(await call.document("POST", path, body))
             if len(found) != len(some):
                 raise BadProviderAnswer(self.name, f"it has {len(found)} vectors for {len(some)} texts")
@@ -197,9 +197,9 @@ class RemoteProvider:
         if self._key_needed and not self._has_key:
             raise NotAuthorised(self.name, self._key_name, "its key is not set")
 
-    def _call(self, model: ModelRef | None, prompt_chars: int = 0) -> RemoteCall:
+    def _call(self, model: ModelRef | None) -> RemoteCall:
         named = str(model) if model is not None else self.base_url
-        asked = Addressee(self.name, named, self._key_name, prompt_chars, self._known)
+        asked = Addressee(self.name, named, self._key_name, self._known)
         return RemoteCall(self._http, asked, self._wire.errors, self._listing_s)
 
     async def _with_names(self, error: ModelNotFound) -> ModelNotFound:
