@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -155,6 +156,23 @@ async def test_a_dry_run_tells_the_same_and_changes_nothing(settings: RegistrySe
         done = await apply(service, FILE)
         assert (tried.changes, tried.table) == (done.changes, done.table)
         assert (tried.dry_run, done.dry_run) == (True, False)
+
+
+async def test_the_largest_table_there_can_be_is_applied_and_answered(settings: RegistrySettings) -> None:
+    def models(provider: str, count: int) -> str:
+        return json.dumps(
+            [f"{provider}:{number:02}{'🐝' * 70}" for number in range(count)], ensure_ascii=False
+        )
+
+    keys = f"fallbacks: &f {models('ollama', 20)}\n  cloud: true\n  cloud_models: &c {models('gemini', 10)}"
+    everywhere = "".join(f"{each.value}: {{fallbacks: *f, cloud_models: *c}}\n" for each in ArtifactType)
+    async with registry(settings) as service:
+        for name in ("first", "second"):  # all of it changes: before and after are in the answer
+            text = f"default:\n  model: ollama:{name}\n  {keys}\n{everywhere}"
+            applied = await apply(service, text)
+        assert len(applied.changes) == len(applied.table.routes) == 11
+        assert len(applied.model_dump_json().encode()) > 250_000
+        await until(service.health.troubles, lambda troubles: troubles == {})
 
 
 async def test_the_same_file_again_changes_nothing(settings: RegistrySettings) -> None:

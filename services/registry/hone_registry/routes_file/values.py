@@ -16,6 +16,7 @@ Read = Callable[[Node], T]
 
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _WITH_ADDRESS = ("ollama", "openai")
+_LONGEST_MODEL_BYTES = 300  # the whole table, before and after, is one message on the bus
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 _WHOLE = re.compile(r"[+-]?[0-9][0-9_]{0,17}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})(?:[eE][+-]?[0-9]{1,2})?")
@@ -83,6 +84,8 @@ def model(registered: Collection[str]) -> Read[str]:
         text = _text(node, "a model reference")
         if not text.isprintable():
             raise Wrong(node.line, f"{shown(text)} has characters in it that no model's name has")
+        if len(text.encode()) > _LONGEST_MODEL_BYTES:
+            raise Wrong(node.line, f"{shown(text)} is longer than {_LONGEST_MODEL_BYTES} bytes")
         try:
             ref = ModelRef.parse(text)
         except InvalidModelRef as error:
