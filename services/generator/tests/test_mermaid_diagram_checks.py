@@ -242,4 +242,9 @@ def test_outlines_say_what_is_what() -> None:
 
     outline = kind_of(FLOW).read(Subject(rendered(FLOW))).outline()
     roles = {(name.text, name.role) for name in outline.names}
-    assert {("Pay the refund", "action"), ("Refund paid", "state"), ("declines", "label")} <= roles
+    assert {("Pay the refund", "action"), ("Goods damaged?", "action"), ("Refund paid", "label")} <= roles
+    assert {("declines", "label")} <= roles
+    named = (
+        kind_of(FLOW).read(Subject("flowchart TD\n a([Start]) --> b[Pay]\n b --> c([Paid])")).outline().names
+    )
+    assert [(name.text, name.derived) for name in named] == [("Start", True), ("Pay", False), ("Paid", False)]

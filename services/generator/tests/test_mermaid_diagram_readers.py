@@ -305,6 +305,13 @@ def test_what_is_not_understood_is_told_with_its_line(header: str, line: str, wo
 
 
 @pytest.mark.parametrize("header", NOTATIONS)
+def test_front_matter_directives_descriptions_and_fences_are_passed_over(header: str) -> None:
+    around = '---\ntitle: x\n---\n```mermaid\n%%{init: {\n"theme": "dark"\n}}%%\n%% a comment\n\r\n'
+    described = "accTitle: x\naccDescr {\n a --> b\n more }\n"
+    assert not NOTATIONS[header].parse(f"{around}{header}\n{described}```\n").problems
+
+
+@pytest.mark.parametrize("header", NOTATIONS)
 def test_text_without_a_diagram_says_how_to_begin_one(header: str) -> None:
     problem = NOTATIONS[header].parse("Here you are!").problems[-1]
     assert problem.fatal

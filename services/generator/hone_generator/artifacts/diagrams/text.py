@@ -58,8 +58,11 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
     start = 0
     if lines[0] == "---" and "---" in lines[1:]:
         start = lines.index("---", 1) + 1
+    directive = False
     for number, written in enumerate(lines[start:], start + 1):
-        line = written.partition(" %%")[0]
+        directive = directive or written.startswith("%%{")
+        line = "" if directive else written.partition(" %%")[0]
+        directive = directive and "}%%" not in written
         if line and not line.startswith(("%%", "```", "~~~")):
             yield number, line
 

@@ -20,9 +20,11 @@ from hone_generator.validators.flaws import MISSING, ODD, WRONG, Flaw, at, judge
 
 _MOST_NODES = 40
 _ROLES: dict[NodeKind, Role] = {
-    "start": "state", "end": "state", "process": "action", "decision": "label", "io": "action",
+    "start": "label", "end": "label", "process": "action", "decision": "action", "io": "action",
     "subprocess": "action",
 }  # fmt: skip
+# What no text needs to say.
+_CONVENTIONAL = frozenset({"start", "begin", "end", "stop", "finish", "finished", "done"})
 
 
 class FlowchartChecks:
@@ -60,7 +62,13 @@ class FlowchartChecks:
 
     def outline(self) -> Outline:
         names = [
-            Name(node.label, _ROLES[node.kind], self.read.lines.get(node.id)) for node in self.chart.nodes
+            Name(
+                node.label,
+                _ROLES[node.kind],
+                self.read.lines.get(node.id),
+                derived=node.kind in ("start", "end") and node.label.lower() in _CONVENTIONAL,
+            )
+            for node in self.chart.nodes
         ]
         names += [
             Name(edge.label, "label", self.read.lines.get(edge.from_))
