@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from fake_upstream import PROSE, FakeUpstream
 from pydantic import SecretStr
-from remote_cases import ASK, KEY, chunks, text_of
+from remote_cases import ASK, KEY, SETTINGS, chunks, text_of
 
 from hone_contracts.models import ModelRef
 from hone_contracts.registry import Route
@@ -17,6 +17,12 @@ from hone_generator.providers.keys import Keys
 from hone_generator.providers.openai import OpenAIProvider, OpenAISettings, Servers
 
 OTHER_KEY = "another-key-of-a-server"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in SETTINGS:
+        monkeypatch.delenv(variable, raising=False)
 
 
 def reference(base_url: str) -> ModelRef:
