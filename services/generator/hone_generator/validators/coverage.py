@@ -16,6 +16,7 @@ from hone_contracts.artifacts import ValidatorResult
 from hone_contracts.erd_facts import ATTRIBUTE_TYPES, STOP_WORDS, is_word
 from hone_generator.artifacts.kind import Outline, Scope
 from hone_generator.text.naming import singular, words_of
+from hone_generator.text.phrases import nouns
 from hone_generator.text.stems import stem
 from hone_generator.validators.base import result
 from hone_generator.validators.relations import RELATION_WEIGHT, unanswered_relations
@@ -24,6 +25,7 @@ from hone_generator.validators.requirements import Statement, read_requirements
 NAME = "coverage"
 PASS_MARK = 50  # half of the terms missing means that whole things are
 _MAX_WEIGHT = 3  # a word that stands everywhere names something, but not the whole artifact
+_VERB_WEIGHT = 0.25  # in a sentence about data, of a word that nothing shows to be a noun
 _MOST_TERMS_SHOWN = 8
 
 _NOTHING_SAID: dict[Scope, str] = {
@@ -42,8 +44,8 @@ _FILLERS = frozenset(
     knows system application app software platform information detail details called name named exist exists
     existing allow allows allowed able possible required require requires use uses used user-defined new old
     different thing things way case example time times number numbers amount set kind kinds type types part
-    parts take takes exactly zero single simple currently later always maximum minimum optional also shall
-    should must able make made let lets get gets
+    parts take takes exactly zero single simple currently later always maximum minimum optional course instance
+    dozen dozens hundred hundreds thousand thousands also shall should must able make made let lets get gets
     """.split()  # noqa: SIM905 - a list of quoted words is not readable
 )
 # Verbs of sentences about data that name nothing in the data.
@@ -66,20 +68,16 @@ class _Term:
     word: str
     statement: Statement
     number: bool = False
-    count: int = 0
-
-    @property
-    def weight(self) -> int:
-        return min(self.count, _MAX_WEIGHT)
+    weight: float = 0.0
 
 
 @dataclass(slots=True)
 class _Demands:
     terms: dict[str, _Term] = field(default_factory=dict)
 
-    def add(self, word: str, statement: Statement, *, number: bool = False) -> None:
+    def add(self, word: str, statement: Statement, weight: float = 1.0, *, number: bool = False) -> None:
         term = self.terms.setdefault(word, _Term(word, statement, number))
-        term.count += 1
+        term.weight = min(term.weight + weight, _MAX_WEIGHT)
 
 
 def check_coverage(outline: Outline, requirements: str) -> ValidatorResult:
@@ -104,9 +102,11 @@ def _read(requirements: str, scope: Scope, numbers: bool) -> tuple[tuple[Stateme
     statements = tuple(each for each in read_requirements(requirements).statements if each.within(scope))
     demands = _Demands()
     for statement in statements:
-        for word in statement.words:
+        named = nouns(statement.words) if scope == "data" and not statement.row else None
+        for place, word in enumerate(statement.words):
             if _is_term(word, statement, scope):
-                demands.add(singular(word), statement)
+                weight = 1.0 if named is None or place in named else _VERB_WEIGHT
+                demands.add(singular(word), statement, weight)
             elif numbers and (number := _number(word)):
                 demands.add(number, statement, number=True)
     return statements, tuple(demands.terms.values())
@@ -164,7 +164,8 @@ def _is_answered(term: _Term, words: frozenset[str], numbers: frozenset[str]) ->
 def _messages(missing: list[_Term], scope: Scope) -> list[str]:
     """One message for each line that is not answered."""
     by_line: dict[int, list[_Term]] = {}
-    for term in sorted(missing, key=lambda term: -term.weight):
+    telling = [term for term in missing if term.weight >= 1] or missing
+    for term in sorted(telling, key=lambda term: -term.weight):
         by_line.setdefault(term.statement.line, []).append(term)
     return [_message(terms, scope) for terms in by_line.values()]
 

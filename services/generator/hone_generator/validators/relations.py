@@ -13,8 +13,8 @@ from hone_generator.artifacts.kind import Link, Outline
 from hone_generator.text.naming import identity, singular, words_of
 from hone_generator.validators.requirements import Statement
 
-RELATION_WEIGHT = 3.0  # of a relation, beside 1 to 3 of a term: relations are what models get wrong
-_WRONG_AMOUNT = 2.0
+RELATION_WEIGHT = 5.0  # of a relation, beside 1 to 3 of a term: relations are what models get wrong
+_WRONG_AMOUNT = 3.0
 
 _VERBS = frozenset(
     """
