@@ -175,11 +175,18 @@ async def test_start_and_end_may_be_called_so_unless_a_state_is() -> None:
 
 @pytest.mark.parametrize("type_", TYPES)
 async def test_a_model_that_repeats_itself_is_cut(type_: str) -> None:
-    answer = {key: value * 400 for key, value in GOOD[type_].items()}
+    answer = {key: value * 60 for key, value in GOOD[type_].items()}
     found = await draft(type_, json.dumps(answer))
     assert len(found.content) < 20_000
     assert any("items, the first" in each for each in found.notes)
     assert len(found.notes) <= 21
+
+
+async def test_an_endless_answer_is_read_as_far_as_is_sensible() -> None:
+    answer = "flowchart TD\n" + "".join(f"a{i}[Step {i}] --> a{i + 1}[Step {i + 1}]\n" for i in range(20_000))
+    found = await draft("mermaid_flowchart", answer)
+    assert f"the answer has {len(answer)} characters" in found.notes[0]
+    assert len(found.content) < 300_000
 
 
 json_values = st.recursive(

@@ -19,6 +19,8 @@ from hone_generator.artifacts.prompting import whole_messages
 from hone_generator.providers.base import JsonSchema
 from hone_generator.validators.mermaid_syntax import validate_syntax
 
+_MOST_ANSWER_CHARS = 256 * 1024  # what the grammar's process takes too; no diagram for people is longer
+
 A = TypeVar("A", bound=Answer)
 D = TypeVar("D", bound=Diagram)
 
@@ -71,7 +73,11 @@ def draft_of(answer: str, requirements: str, notation: Notation[A, D]) -> Draft:
     """The draft in an answer: its JSON document, else the diagram that it wrote itself; an empty one with notes
     where it is neither."""
     hearing = Hearing(plain(requirements))
-    diagram = _diagram_in(answer, notation, hearing)
+    if len(answer) > _MOST_ANSWER_CHARS:
+        hearing.note(
+            f"the answer has {len(answer)} characters, {_MOST_ANSWER_CHARS} were read: make it shorter"
+        )
+    diagram = _diagram_in(answer[:_MOST_ANSWER_CHARS], notation, hearing)
     if hearing.strange_quotes:
         hearing.note(f"{hearing.strange_quotes} quotes are not in the requirements: quote them word for word")
     return drafted(diagram, notation, hearing.notes, answer)
