@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from hone_contracts.artifacts import ArtifactType
+from hone_generator.artifacts.json_schema.kind import JsonSchemaDocument
 from hone_generator.artifacts.kind import ArtifactKind
 from hone_generator.artifacts.mermaid_class.kind import MermaidClass
 from hone_generator.artifacts.mermaid_erd.kind import MermaidErd
@@ -21,6 +22,7 @@ _KINDS: tuple[ArtifactKind, ...] = (
     MERMAID_SEQUENCE,
     MERMAID_STATE,
     SqlDdl(),
+    JsonSchemaDocument(),
     UserStories(),
     PythonCode(),
 )
