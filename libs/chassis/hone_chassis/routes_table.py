@@ -44,6 +44,8 @@ class RoutesWriter:
     def __init__(self, read: ReadTable) -> None:
         self._read = read
         self._wake = asyncio.Event()
+        self._looked = asyncio.Event()
+        self._begun = self._done = 0  # looks, counted
         self._trouble: str | None = "the routing table is not on the broker yet"
 
     @classmethod
@@ -59,6 +61,17 @@ class RoutesWriter:
         """Look now: the table was changed, or the broker may have lost it."""
         self._wake.set()
 
+    async def written(self, within_s: float) -> bool:
+        """Look now, and wait until the bucket is as the table was at this moment, or later. False when that takes
+        longer: it will be, once the broker and the database are there."""
+        wanted = self._begun + 1
+        self.wake()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._done < wanted:
+                    await self._looked.wait()
+        return self._done >= wanted
+
     async def trouble(self) -> str | None:
         return self._trouble
 
@@ -66,11 +79,15 @@ class RoutesWriter:
         """Until cancelled."""
         while True:
             self._wake.clear()
+            self._begun += 1
             wait_s = _LOOK_EVERY_S
             try:
                 if changed := await self.reconcile(jetstream):
                     log.info("routing table written", artifact_types=sorted(changed))
                 self._trouble = None
+                self._done = self._begun
+                self._looked.set()
+                self._looked = asyncio.Event()
             except nats.js.errors.KeyWrongLastSequenceError:
                 continue  # another replica wrote in between: look at what it made of it
             except (*BROKER_TROUBLE, DatabaseUnavailable) as error:

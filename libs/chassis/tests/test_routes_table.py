@@ -241,6 +241,24 @@ async def test_a_watcher_that_started_before_the_writer_finds_the_table_when_it_
             assert await writer.trouble() is None
 
 
+async def test_who_waits_for_the_writer_finds_the_bucket_written(nats_server: Any) -> None:
+    truth = Truth(route(ERD))
+    writer = RoutesWriter(truth.read)
+    async with connected(nats_server.url, writer.wake) as jetstream, running(writer.run(jetstream)):
+        assert await writer.written(60)
+        bucket = await jetstream.key_value("hone_routes")
+        for version in range(2, 8):
+            truth.table = {ERD: route(ERD, version)}
+            assert await writer.written(60)
+            assert (await bucket.get(ERD)).value == route(ERD, version).model_dump_json().encode()
+        nats_server.kill()
+        truth.table = {SQL: route(SQL)}
+        assert not await writer.written(0.2)
+        nats_server.start()
+        assert await writer.written(60)
+        assert (await bucket.get(SQL)).value is not None
+
+
 async def test_a_database_that_is_away_for_a_moment_does_not_end_the_writer(nats_server: Any) -> None:
     table: RoutingTable = {ERD: route(ERD)}
     answers: list[RoutingTable | Exception] = [DatabaseUnavailable("restarting"), table]

@@ -39,5 +39,5 @@ def create(settings: RegistrySettings | None = None) -> Service:
     service.answers(ListModels, answers.list_models)
     service.answers(ShowModel, answers.show_model)
     service.answers(ListRoutes, answers.list_routes)
-    service.answers(ApplyRoutes, RoutesFiles(database, writer.wake).apply)
+    service.answers(ApplyRoutes, RoutesFiles(database, writer.written).apply)
     return service

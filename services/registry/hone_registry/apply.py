@@ -1,13 +1,14 @@
 """Applying a routes file: the table becomes what it says, in one transaction, or stays as it was."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from hone_chassis import announce
-from hone_chassis.database import Database, then
+from hone_chassis.database import Database
+from hone_chassis.logs import get_logger
 from hone_contracts.ids import new_id
 from hone_contracts.registry import (
     ApplyRoutes,
@@ -22,12 +23,16 @@ from hone_registry.routes_file import routes_of
 from hone_registry.tables import DEFAULT, USER, ModelRow, RouteRow
 from hone_registry.turns import one_at_a_time
 
+log = get_logger(__name__)
+
+_PUBLISHED_WITHIN_S = 10.0
+
 
 class RoutesFiles:
-    """Answers ApplyRoutes. ``applied`` is called after each commit: the copy on the broker is old now."""
+    """Answers ApplyRoutes. ``published`` waits, so many seconds at most, until the copy on the broker is new."""
 
-    def __init__(self, database: Database, applied: Callable[[], None]) -> None:
-        self._database, self._applied = database, applied
+    def __init__(self, database: Database, published: Callable[[float], Awaitable[bool]]) -> None:
+        self._database, self._published = database, published
 
     async def apply(self, question: ApplyRoutes) -> RoutesApplied:
         """Raises BadRoutes with every fault of the file."""
@@ -49,8 +54,10 @@ class RoutesFiles:
             outcome = await _outcome(session, question, wanted, after)
             await _replace(session, question, wanted)
             announce(session, *map(_changed, outcome.changes))
-            then(session, self._applied)
-            return outcome
+        # Whoever has this answer may ask for an artifact, and expects the new route.
+        if not await self._published(_PUBLISHED_WITHIN_S):
+            log.warning("routes are applied, but not on the broker yet", changed=len(outcome.changes))
+        return outcome
 
 
 async def _registered(session: AsyncSession, tenant: str) -> frozenset[str]:

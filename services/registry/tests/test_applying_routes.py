@@ -101,6 +101,14 @@ async def test_a_file_is_applied_and_says_what_it_changed(settings: RegistrySett
         ]
 
 
+async def test_once_it_is_answered_the_new_routes_are_on_the_broker(settings: RegistrySettings) -> None:
+    async with registry(settings) as service:
+        bucket = await service.running.jetstream.key_value("hone_routes")
+        for threshold in range(30, 40):
+            applied = await apply(service, f"mermaid_erd: {{threshold: {threshold}}}")
+            assert (await bucket.get(ERD)).value == applied.table.routes[ERD].model_dump_json().encode()
+
+
 async def test_the_file_of_a_registered_model_is_told_for_the_routes_own_and_for_fallbacks(
     settings: RegistrySettings,
 ) -> None:
