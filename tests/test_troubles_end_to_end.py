@@ -193,3 +193,17 @@ async def test_a_chat_whose_stream_dies_midway_ends_in_an_error_and_not_in_anoth
         await openai.close()
     assert "".join(heard) and GOOD.startswith("".join(heard))
     assert upstream.asked("good") == []
+
+
+async def test_half_characters_and_nuls_of_a_model_stop_no_job(
+    nats_server: Any, tmp_path: Path, upstream: FakeUpstream
+) -> None:
+    answer = json.loads(GOOD)
+    answer["reasoning"] = "\ud800 \x00 \udfff"
+    answer["entities"].append({"name": "shelf\ud800", "evidence": "\x00"})
+    upstream.answers["good"] = json.dumps(answer)  # as escapes, which JSON allows
+    async with whole_path(nats_server.url, tmp_path, default_route("openai:good")) as path:
+        job = await path.start()
+        events = await path.events(job)
+        assert (await path.job(job))["state"] == "succeeded"
+    assert any(name == "token" for name, _ in events)

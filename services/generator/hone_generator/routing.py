@@ -106,7 +106,8 @@ class Router:
             ref = ModelRef.parse(wanted)
         except InvalidModelRef as error:
             raise Permanent("bad_model", "Not a model reference", str(error), 422) from error
-        self._allowed.check(ref, self.routes())
+        if ref.base_url is not None:
+            self._allowed.check(ref, self.routes())
         listed = route.local_models if route is not None else ()
         model = next((each for each in listed if each.model == wanted), None)
         if model is None:

@@ -90,10 +90,10 @@ def test_when_nobody_is_left_the_model_is_stopped() -> None:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+        assert requests.world.local.stopped == 1  # before the loop's end would stop it anyway
         return requests
 
     requests = simulated(all_leave())
-    assert requests.world.local.stopped == 1
     assert requests.inflight._shared == {}
 
 

@@ -22,6 +22,7 @@ from hone_generator.engine.circuits import CircuitOpen, Circuits
 from hone_generator.engine.errors import DeadlinePassed, NoAnswer, OverBudget
 from hone_generator.engine.plan import Barred, Candidate, order
 from hone_generator.engine.record import Record
+from hone_generator.engine.storable import printable
 from hone_generator.memory.errors import CardBusy, CardLeased, DoesNotFit
 from hone_generator.providers.base import Chunk, GenerationRequest, JsonSchema, Provider
 from hone_generator.providers.errors import ProviderError
@@ -77,7 +78,7 @@ class Chat:
                 async with aclosing(_in_time(line, candidate, request, meter)) as chunks:
                     async for chunk in chunks:
                         begun = begun or bool(chunk.text)
-                        yield Piece(chunk.text, candidate.model, chunk.finish_reason, chunk.usage)
+                        yield Piece(printable(chunk.text), candidate.model, chunk.finish_reason, chunk.usage)
             except (CircuitOpen, OverBudget, DoesNotFit, CardBusy, CardLeased) as refusal:
                 record.refused(candidate.model, refusal)
                 return

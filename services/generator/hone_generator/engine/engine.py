@@ -19,6 +19,7 @@ from hone_generator.engine.deadline import Deadlines
 from hone_generator.engine.errors import DeadlinePassed, NoAnswer, OverBudget
 from hone_generator.engine.plan import Barred, Candidate, Step, order
 from hone_generator.engine.record import Record
+from hone_generator.engine.storable import line, storable_attempts, storable_draft, storable_results
 from hone_generator.engine.telling import Audience
 from hone_generator.engine.tries import Answer, Question, Tries
 from hone_generator.memory.errors import CardBusy, CardLeased, DoesNotFit
@@ -112,7 +113,7 @@ class _Walk:
             if not steps or not await self._waited_for_circuits():
                 break
         if self._best is None:
-            raise NoAnswer(self._record.attempts)
+            raise NoAnswer(storable_attempts(self._record.attempts))
         return self._artifact(self._best)
 
     async def _found_in(self, steps: Sequence[Step]) -> bool:
@@ -237,13 +238,14 @@ class _Walk:
         )
         draft = await request.kind.make(brief, asking, self._audience)
         if asking.meter.cut:
-            draft = replace(draft, notes=(*draft.notes, _CUT))
+            draft = replace(draft, notes=(_CUT, *draft.notes))
+        draft = storable_draft(candidate.model, draft)
         await self._audience("validating")
         started = self._engine.now()
         subject = Subject(draft.content, request.requirements, request.context, request.options, draft)
         results = await self._engine.judged(request.kind, subject, self._engine.tools)
         self._timings.validating += self._engine.now() - started
-        return Answer(candidate, draft, tuple(results), combine(results))
+        return Answer(candidate, draft, storable_results(results), combine(results))
 
     def _artifact(self, best: Answer) -> Artifact:
         route, score = self._request.route, best.score.score
@@ -257,11 +259,11 @@ class _Walk:
             score=score,
             accepted=accepted,
             model=best.candidate.model,
-            attempts=tuple(self._record.attempts),
+            attempts=storable_attempts(self._record.attempts),
             validators=best.results,
             evidence=best.draft.evidence,
             timings_ms=self._timings_ms(),
-            reasons=(*best.score.reasons, *best.draft.notes),
+            reasons=tuple(line(each) for each in (*best.score.reasons, *best.draft.notes)),
             advice=_ADVICE if best.candidate.ref.provider == "llamacpp" and score < _ADVISE_BELOW else None,
         )
 

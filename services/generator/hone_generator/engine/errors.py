@@ -71,6 +71,16 @@ class AnswerTooLong(ProviderError):
         self.limit_chars = limit_chars
 
 
+class AnswerUnusable(ProviderError):
+    """What was made of the answer cannot be written down."""
+
+    code = "answer_unusable"
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(f"the answer of {model} cannot be kept: {reason}; another model may answer")
+        self.model = model
+
+
 class AnswerFiltered(ProviderError):
     """The provider's own filter ended the answer."""
 

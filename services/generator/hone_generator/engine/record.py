@@ -7,6 +7,7 @@ from hone_generator.engine import metrics
 from hone_generator.engine.call import Meter
 from hone_generator.engine.circuits import CircuitOpen
 from hone_generator.engine.errors import OverBudget
+from hone_generator.engine.storable import line
 from hone_generator.memory.errors import CardBusy, CardLeased, DoesNotFit
 from hone_generator.mermaid import MermaidError
 from hone_generator.providers.errors import ProviderError
@@ -14,8 +15,6 @@ from hone_generator.providers.errors import ProviderError
 Refusal = CircuitOpen | OverBudget | DoesNotFit | CardBusy | CardLeased
 """The model is not asked now, which is nobody's failure: no attempt of it counts, and its circuit hears nothing."""
 Failure = ProviderError | MermaidError | Refusal
-
-_MOST_CHARS = 500  # of an error: what servers say can be long
 
 
 @dataclass(slots=True)
@@ -34,13 +33,11 @@ class Record:
     def failed(self, model: str, kind: AttemptKind, meter: Meter, took_s: float, error: Failure) -> Attempt:
         code = "not_validated" if isinstance(error, MermaidError) else error.code
         return self._add(
-            model, kind, meter, took_s, outcome="failed", error=str(error)[:_MOST_CHARS], error_code=code
+            model, kind, meter, took_s, outcome="failed", error=line(str(error)), error_code=code
         )
 
     def skipped(self, model: str, code: str, reason: str) -> Attempt:
-        return self._add(
-            model, "first", Meter(), 0.0, outcome="skipped", error=reason[:_MOST_CHARS], error_code=code
-        )
+        return self._add(model, "first", Meter(), 0.0, outcome="skipped", error=line(reason), error_code=code)
 
     def refused(self, model: str, refusal: Refusal) -> Attempt:
         return self.skipped(model, refusal.code, str(refusal))

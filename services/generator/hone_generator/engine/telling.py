@@ -8,6 +8,8 @@ import asyncio
 from collections import deque
 from typing import Final, Protocol
 
+from hone_generator.engine.storable import line, printable
+
 ANEW: Final = frozenset({"started", "restarting", "repairing", "asking again", "next model"})
 """``restarting``: the model broke off and its text is void; ``repairing``: the validators' messages went back to it;
 ``asking again``: the same question once more; ``next model``: the one before had its chance."""
@@ -61,13 +63,14 @@ class Audience:
             if stage in ANEW:
                 self._said.clear()
                 self._said_chars = 0
+            message = line(message)
             self._stage, self._message = stage, message
             for listener in tuple(self._listeners):
                 await listener(stage, message, done=done, total=total)
 
     async def write(self, text: str) -> None:
         """The model wrote that. The first piece goes at once, the next ones together."""
-        self._unsent.append(text)
+        self._unsent.append(printable(text))
         if self._sender is None:
             self._sender = asyncio.create_task(self._send_on())
             async with self._turn:
