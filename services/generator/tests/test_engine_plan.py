@@ -31,8 +31,10 @@ def test_the_routes_own_model_comes_first_then_its_fallbacks_then_the_cloud() ->
 
 
 def test_a_model_that_is_named_twice_is_asked_once_at_its_first_place() -> None:
-    chosen = route("a", "cloud:x", "a", cloud=True, cloud_models=("cloud:x", "played:a"))
-    assert [model for model, _ in planned(chosen)] == ["played:a", "cloud:x"]
+    own = {"reading": "passages_schema", "cloud": True, "cloud_models": ("cloud:x", "played:a")}
+    chosen = route("a", "cloud:x", "a", **own)
+    expected = [("played:a", "passages_schema"), ("cloud:x", "whole")]
+    assert planned(chosen, "whole", "passages_schema") == expected
 
 
 @pytest.mark.parametrize(
