@@ -9,6 +9,9 @@ from calling_hone import Hone
 from gateway_stand_in import ARTIFACT, DONE, Gateway, job, sse
 from starlette.responses import JSONResponse
 
+from hone.cli.commands.generate import _SUFFIXES
+from hone_generator.artifacts import KINDS
+
 GENERATE = ("generate", "--type", "mermaid_erd", "-r", "Each member has loans.")
 ATTEMPTS = [
     {"number": 1, "model": "ollama:a", "kind": "first", "outcome": "answered", "score": 42},
@@ -99,6 +102,12 @@ def test_a_wrong_option_is_one_line(gateway: Gateway, hone: Hone, more: tuple[st
     result = hone(*GENERATE, *more)
     assert (result.code, result.out) == (2, "")
     assert result.err.splitlines()[-1].startswith("hone: ")
+
+
+def test_each_type_is_written_with_the_suffix_that_it_has() -> None:
+    assert {kind.type: _SUFFIXES[kind.type] for kind in KINDS.values()} == {
+        kind.type: kind.suffix for kind in KINDS.values()
+    }
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from hone.cli.output import json_option, plain, print_content, print_json, say
 _SUFFIXES = {
     "openapi": ".yaml",
     "sql_ddl": ".sql",
-    "json_schema": ".json",
+    "json_schema": ".schema.json",
     "user_stories": ".md",
     "python_code": ".py",
 } | {f"mermaid_{name}": ".mmd" for name in ("erd", "class", "sequence", "flowchart", "state")}
