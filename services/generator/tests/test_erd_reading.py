@@ -238,7 +238,7 @@ async def test_a_model_that_draws_instead_of_stating_facts_is_understood_all_the
     assert "I hope" not in draft.content
     parsed = MermaidErd().read(Subject(draft.content, draft=draft))
     assert parsed.structure().passed
-    assert "ends at LOAM, which is not declared" in parsed.references().messages[0]
+    assert "names entity 'LOAM', which is not declared" in parsed.references().messages[0]
 
 
 @pytest.mark.parametrize(

@@ -283,6 +283,7 @@ async def test_facts_become_dataclasses(reading: Reading) -> None:
     assert check_coverage(parsed.outline(), brief.requirements).score == 100
 
 
+@settings(deadline=None)
 @given(diagrams())
 def test_every_data_model_renders_to_code_with_distinct_names(diagram: Diagram) -> None:
     code = render(data_model(diagram))
@@ -298,7 +299,7 @@ def test_every_data_model_renders_to_code_with_distinct_names(diagram: Diagram) 
         assert names
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(diagrams())
 def test_every_data_model_renders_to_code_that_ruff_understands(diagram: Diagram) -> None:
     code = render(data_model(diagram))
@@ -322,7 +323,7 @@ lines = st.sampled_from(
 texts = st.one_of(st.text(), st.lists(lines).map("\n".join))
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(texts)
 def test_any_text_is_judged(text: str) -> None:
     parsed = read(text)

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hone_contracts.artifacts import ValidatorResult
@@ -72,6 +72,7 @@ results = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(results, max_size=10))
 def test_no_answer_that_fails_a_gate_reaches_one_that_could_be_accepted(ran: list[ValidatorResult]) -> None:
     combined = combine(ran)

@@ -2,7 +2,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hone_generator.artifacts.kind import Brief, Subject
@@ -260,6 +260,7 @@ stories = st.builds(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(stories, max_size=4), texts)
 def test_whatever_stories_say_they_are_read_back_as_they_were(given_stories: list[Story], title: str) -> None:
     known = settled(Stories(title=title, stories=given_stories))
@@ -270,6 +271,7 @@ def test_whatever_stories_say_they_are_read_back_as_they_were(given_stories: lis
     assert Stories.model_validate(json.loads(json.dumps(known.to_json()))) == known
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), st.lists(texts).map("\n".join)))
 def test_any_text_is_judged(text: str) -> None:
     parsed = CheckedStories(parse(text))

@@ -1,7 +1,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hone_chassis.errors import Permanent
@@ -103,6 +103,7 @@ def test_the_suffix_helps_where_the_text_does_not() -> None:
     assert type_of(ERD, ".md") is ArtifactType.MERMAID_ERD
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(max_size=4))
 def test_any_text_is_one_of_them_or_none(content: str, suffix: str) -> None:
     assert type_of(content, suffix) in {None, *ArtifactType}

@@ -1,7 +1,7 @@
 """Whatever a model, a requirement or a context holds: the validators answer, and soon."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hone_contracts.artifacts import ArtifactType
@@ -96,6 +96,7 @@ outlines = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(outlines, texts, texts, st.sampled_from(list(ArtifactType)))
 def test_anything_is_judged_and_told_in_few_lines(
     outline: Outline, requirements: str, context: str, artifact_type: ArtifactType
@@ -110,6 +111,7 @@ def test_anything_is_judged_and_told_in_few_lines(
         assert len(verdict.messages) <= MAX_MESSAGES
 
 
+@settings(deadline=None)
 @given(texts)
 def test_every_statement_stands_on_the_line_that_is_told(text: str) -> None:
     lines = text.count("\n") + 1

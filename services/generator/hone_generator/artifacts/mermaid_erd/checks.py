@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from hone_contracts.artifacts import ValidatorResult
 from hone_contracts.erd_facts import ATTRIBUTE_TYPES
+from hone_generator.artifacts.diagrams import findings
 from hone_generator.artifacts.kind import Link, Name, Outline
 from hone_generator.artifacts.mermaid_erd.ir import Attribute, Diagram, Entity, Relationship
 from hone_generator.artifacts.mermaid_erd.parse import ParsedDiagram, Problem, parse
@@ -28,18 +29,20 @@ _TYPES = frozenset(ATTRIBUTE_TYPES) | frozenset(
 @dataclass(frozen=True, slots=True)
 class ParsedErd:
     """A diagram with what reading it told: the lines (from 1) where names stand, what was not understood, and the
-    names that relationships use although nothing declares them."""
+    names that relationships use although nothing declares them. Data is `exact`; Mermaid's text may leave a
+    declaration out."""
 
     diagram: Diagram
     lines: dict[str, int] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     undeclared: frozenset[str] = frozenset()
+    exact: bool = True
 
     @classmethod
     def of_text(cls, content: str) -> "ParsedErd":
         """Mermaid text from anywhere."""
         parsed = parse(content)
-        return cls(parsed.diagram, parsed.lines, parsed.problems, undeclared(parsed))
+        return cls(parsed.diagram, parsed.lines, parsed.problems, undeclared(parsed), exact=False)
 
     def structure(self) -> ValidatorResult:
         return judged("structure", self._structure_flaws(), self._elements)
@@ -85,15 +88,13 @@ class ParsedErd:
 
     def _reference_flaws(self) -> Iterator[Flaw]:
         yield from _names_given_twice(self.diagram, self.lines)
-        known = {entity.name for entity in self.diagram.entities} - self.undeclared
-        for relation in self.diagram.relationships:
-            for end in dict.fromkeys((relation.from_, relation.to)):
-                if end not in known:
-                    yield Flaw(
-                        WRONG,
-                        f"{at(self.lines, end)}relationship {relation.from_} {relation.cardinality} {relation.to} "
-                        f"ends at {end}, which is not declared: add the entity {end} or correct the name",
-                    )
+        known = {entity.name: None for entity in self.diagram.entities if entity.name not in self.undeclared}
+        ends = (
+            (end, f"relationship {each.from_} {each.cardinality} {each.to}", at(self.lines, end))
+            for each in self.diagram.relationships
+            for end in (each.from_, each.to)
+        )
+        yield from findings.undeclared(ends, known, "entity", exact=self.exact)
         yield from _foreign_keys_without_relationship(self.diagram, self.lines)
 
     def _style_flaws(self) -> Iterator[Flaw]:
