@@ -16,6 +16,9 @@ def document(service: Service) -> dict[str, Any]:
         service.broker, title=f"hone-{service.name}", version="0.1.0", schema_version="3.0.0"
     ).to_specification()
     made: dict[str, Any] = json.loads(specification.to_json())
+    for subject in service.listeners:
+        made["channels"][subject] = {"address": subject, "messages": {}}
+        made["operations"][subject] = {"action": "receive", "channel": {"$ref": f"#/channels/{subject}"}}
     return made
 
 

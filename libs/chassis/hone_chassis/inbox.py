@@ -2,12 +2,17 @@
 
 from datetime import timedelta
 
-from sqlalchemy import delete
-from sqlmodel import col, select
+from sqlalchemy import bindparam, delete, select
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from hone_chassis.database import Database, insert_new
-from hone_chassis.tables import InboxRow, utc_now
+from hone_chassis.tables import InboxRow, table_of, utc_now
+
+_INBOX = table_of(InboxRow)
+_KNOWN = select(_INBOX.c.message_id).where(
+    _INBOX.c.consumer == bindparam("consumer"), _INBOX.c.message_id == bindparam("message_id")
+)
 
 
 async def record(session: AsyncSession, consumer: str, message_id: str) -> bool:
@@ -18,11 +23,10 @@ async def record(session: AsyncSession, consumer: str, message_id: str) -> bool:
 
 async def known(database: Database, consumer: str, message_id: str) -> bool:
     """Whether the receipt is there, asked before long work begins."""
-    query = select(InboxRow.message_id).where(
-        InboxRow.consumer == consumer, InboxRow.message_id == message_id
-    )
     async with database.read() as session:
-        return (await session.exec(query)).first() is not None
+        connection = await session.connection()
+        found = await connection.execute(_KNOWN, {"consumer": consumer, "message_id": message_id})
+        return found.first() is not None
 
 
 async def purge(database: Database, keep: timedelta) -> None:

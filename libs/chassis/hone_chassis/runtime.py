@@ -4,11 +4,13 @@ import asyncio
 import importlib
 import signal
 import socket
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 
 import uvloop
 from nats.aio.client import Client
+from nats.aio.subscription import Subscription
 
 from hone_chassis import broker as bus
 from hone_chassis import inbox, logs, migrations, tracing
@@ -70,6 +72,7 @@ async def run(service: Service, stop: asyncio.Event, listener: socket.socket | N
             await stack.enter_async_context(resource(service.running))
         tasks = _background_tasks(service, provisioner)
         stack.push_async_callback(end, tasks)
+        hearing = await service.listen()
         await service.broker.start()
         service.health.started = True
         log.info("ready", address=str(own.getsockname()))
@@ -78,6 +81,7 @@ async def run(service: Service, stop: asyncio.Event, listener: socket.socket | N
         finally:
             service.health.stopping = True
             await _stop_subscribers(service)
+            await _stop_hearing(hearing)
 
 
 async def _provisioned(service: Service, client: Client) -> Provisioner:
@@ -158,6 +162,12 @@ async def _stop_subscribers(service: Service) -> None:
             await service.deliveries.none_in_hand.wait()
     for subscriber in subscribers:
         await subscriber.stop()
+
+
+async def _stop_hearing(hearing: Sequence[Subscription]) -> None:
+    for subscription in hearing:
+        with suppress(*BROKER_TROUBLE):  # with the connection gone, so is the subscription
+            await subscription.unsubscribe()
 
 
 async def _background(task: Background, running: Running) -> None:

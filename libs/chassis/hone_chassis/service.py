@@ -1,6 +1,6 @@
 """A service in a few lines: say what it handles, answers and shows. ``runtime`` runs it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from faststream.nats import JStream, NatsBroker, PullSub
 from faststream.nats.annotations import NatsMessage
 from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 from pydantic import BaseModel
 from starlette.applications import Starlette
@@ -19,6 +21,7 @@ from hone_chassis.database import Database
 from hone_chassis.delivery import Deliveries
 from hone_chassis.handling import LongHandler, ShortHandler, run_long, run_short
 from hone_chassis.health import Health
+from hone_chassis.logs import get_logger
 from hone_chassis.progress import ProgressPublisher
 from hone_chassis.settings import ServiceSettings
 from hone_contracts import streams, subjects
@@ -26,6 +29,8 @@ from hone_contracts.errors import Request
 from hone_contracts.messages import Command, Message
 from hone_contracts.status import AskStatus, ServiceStatus
 from hone_contracts.streams import StreamSpec
+
+log = get_logger(__name__)
 
 M = TypeVar("M", bound=Message)
 Q = TypeVar("Q", bound=Request)
@@ -54,6 +59,7 @@ class RawMessage:
 
 Resource = Callable[[Running], AbstractAsyncContextManager[None]]
 Background = Callable[[Running], Awaitable[None]]
+Listener = Callable[[bytes], Awaitable[None]]
 
 
 class Service:
@@ -70,6 +76,7 @@ class Service:
         self.health = Health()
         self.database = Database(settings.database_url_of(name), name)
         self.consumers: list[Consumer] = []
+        self.listeners: dict[str, Listener] = {}
         self.resources: list[Resource] = []
         self.backgrounds: list[Background] = []
         self.on_reconnect: list[Callable[[], None]] = []
@@ -142,15 +149,26 @@ class Service:
 
         self.broker.subscriber(subject, queue=self.name, title=question.__name__)(reply)
 
-    def hears(self, subject: str, listener: Callable[[bytes], Awaitable[None]]) -> None:
+    def hears(self, subject: str, listener: Listener) -> None:
         """Messages that are not stored: every replica gets every one that comes while it listens."""
 
-        async def heard(raw: NatsMessage) -> None:
-            await listener(raw.body)
+        self.listeners[subject] = listener
 
-        # FastStream answers whatever has a reply subject. A message on its way into a stream has one too, for the
-        # stream's acknowledgement: an empty answer of ours could come first, and its sender would fail.
-        self.broker.subscriber(subject, title=subject, no_reply=True)(heard)
+    async def listen(self) -> Sequence[Subscription]:
+        """Begin to hear. Straight on the NATS client: what is not stored is neither acknowledged nor tried again, and
+        comes often (every token of a model)."""
+
+        def heard(listener: Listener) -> Callable[[Msg], Awaitable[None]]:
+            async def hear(message: Msg) -> None:
+                try:
+                    await listener(message.data)
+                except Exception:  # the edge: one message must not end the hearing of all
+                    log.exception("a message was not taken in", subject=message.subject)
+
+            return hear
+
+        client = self.running.client
+        return [await client.subscribe(subject, cb=heard(each)) for subject, each in self.listeners.items()]
 
     def consumes(
         self, stream: StreamSpec, subject: str, handler: Callable[[RawMessage], Awaitable[None]], *, name: str

@@ -196,11 +196,16 @@ def test_the_asyncapi_document_names_each_message_and_its_channel(tmp_path: Path
         return ()
 
     service.handles(GenerateArtifact, handle)
+
+    async def listen(body: bytes) -> None:
+        del body
+
     service.announces(JobCancelled)
+    service.hears("hone.progress.*", listen)
     made = document(service)
     text = json.dumps(made)
     assert made["asyncapi"].startswith("3.")
-    assert {GenerateArtifact.subject, JobCancelled.subject} <= {
+    assert {GenerateArtifact.subject, JobCancelled.subject, "hone.progress.*"} <= {
         each["address"] for each in made["channels"].values()
     }
     assert "requirements" in text
