@@ -53,7 +53,8 @@ class RemoteHttp:
         self.provider, self.base_url = provider, base_url.rstrip("/")
         self._key = key
         self._client = httpx.AsyncClient(
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=8),
+            # Connecting again costs more than the request: as many stay open as are asked at a time.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
             headers={"Accept-Encoding": "identity", "Content-Type": "application/json", **(headers or {})},
             follow_redirects=False,
             auth=_Key(*key_header, key) if key is not None else None,
