@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -81,3 +83,10 @@ def test_no_answer_that_fails_a_gate_reaches_one_that_could_be_accepted(ran: lis
     assert combined.gates_passed == (not failed)
     if failed:
         assert combined.score <= 35
+
+
+def test_the_documented_table_is_the_one_that_counts() -> None:
+    document = (Path(__file__).parents[3] / "docs" / "validators.md").read_text()
+    for name, rule in RULES.items():
+        cap = "–" if rule.cap is None else rule.cap
+        assert f"| `{name}` | {rule.weight * 100:.0f} % | {cap} | {rule.reason} |" in document
