@@ -16,6 +16,7 @@ _TYPES = {
 
 class AnthropicProtocol:
     name = "anthropic"
+    finishing = 2
 
     def key(self, request: HttpRequest) -> str | None:
         return request.headers.get("x-api-key")

@@ -16,6 +16,7 @@ _INFO = "type.googleapis.com/google.rpc."
 
 class GeminiProtocol:
     name = "gemini"
+    finishing = 1
 
     def key(self, request: HttpRequest) -> str | None:
         return request.headers.get("x-goog-api-key")

@@ -18,6 +18,7 @@ _TYPES = {
 
 class OpenAIProtocol:
     name = "openai"
+    finishing = 1
 
     def key(self, request: HttpRequest) -> str | None:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")

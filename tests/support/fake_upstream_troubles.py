@@ -91,9 +91,13 @@ class Troubles:
             if i == middle:
                 async for trouble in self._in_the_middle(name, exchange, protocol, asked, event):
                     yield trouble
+            if name == "lingers" and i == len(events) - closing + protocol.finishing:
+                await exchange.wait(self.delays.slow_s)
             if self.delays.piece_s:
                 await asyncio.sleep(self.delays.piece_s)
             yield event
+        if name == "lingers":
+            await exchange.wait(self.delays.slow_s)
 
     async def _in_the_middle(
         self, name: str, exchange: Exchange, protocol: VendorProtocol, asked: Asked, event: bytes

@@ -67,6 +67,7 @@ class VendorProtocol(Protocol):
     """One vendor's way to write things."""
 
     name: str
+    finishing: int  # so many of the closing events tell that the model is done
 
     def key(self, request: HttpRequest) -> str | None: ...
 

@@ -78,6 +78,7 @@ def test_whatever_a_header_says_the_wait_is_bounded(headers: dict[str, str]) -> 
 
 OPENAI_ERRORS = [
     (401, {"message": "Incorrect API key provided: sk-1***9.", "code": "invalid_api_key"}, NotAuthorised),
+    (401, {"message": "Unauthorized"}, NotAuthorised),
     (429, {"message": "You exceeded your current quota", "code": "insufficient_quota"}, NotAuthorised),
     (429, {"message": "Rate limit reached for gpt-4.1", "type": "tokens"}, RateLimited),
     (400, {"message": "This model's maximum context length is 128000 tokens. However, your messages resulted in "

@@ -5,6 +5,7 @@ import traceback
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from fake_upstream import FakeUpstream
 from fake_upstream_troubles import Delays
@@ -84,11 +85,17 @@ def shown(error: BaseException, caplog: pytest.LogCaptureFixture) -> str:
             continue
         seen.add(id(each))
         waiting += [each.__cause__, each.__context__]
-        parts += [str(each), repr(each), repr(vars(each))]
+        parts += [str(each), repr(each), repr(vars(each)), headers_of(vars(each).get("_request"))]
         for frame, _ in traceback.walk_tb(each.__traceback__):
             if "/tests/" not in frame.f_code.co_filename:
-                parts += [repr(value) for value in frame.f_locals.values()]
+                parts += [f"{value!r} {headers_of(value)}" for value in frame.f_locals.values()]
     return "\n".join(parts)
+
+
+def headers_of(value: object) -> str:
+    """What httpx keeps of a request, in exceptions and in answers."""
+    request = value.request if isinstance(value, httpx.Response) else value
+    return str(request.headers.raw) if isinstance(request, httpx.Request) else ""
 
 
 def test_keys_come_from_the_environment_or_from_files_that_it_names(tmp_path: Path) -> None:

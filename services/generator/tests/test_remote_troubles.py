@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from fake_upstream import FakeUpstream
+from fake_upstream import PROSE, FakeUpstream
 from fake_upstream_troubles import Delays
 from remote_cases import ASK, KEY, PROTOCOLS, Protocol, asking, chunks, text_of
 
 from hone_contracts.models import ModelRef
-from hone_generator.providers.base import GenerationRequest
+from hone_generator.providers import remote_answers
+from hone_generator.providers.base import FinishReason, GenerationRequest
 from hone_generator.providers.errors import (
     BadProviderAnswer,
     ContextTooLong,
@@ -149,6 +150,23 @@ async def test_what_was_said_before_a_stream_broke_was_said(
             async for chunk in provider.generate(ModelRef(provider.name, "cut-stream"), ASK):
                 said += [chunk.text]
     assert said == ["a", " member"]
+
+
+async def test_who_does_not_close_after_the_answer_is_not_waited_for(
+    upstream: FakeUpstream, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_answers, "_AFTERWARDS_S", 0.05)
+    async with asking(upstream, protocol) as provider, asyncio.timeout(5):
+        said = await chunks(provider, "lingers")
+    assert text_of(said) == PROSE
+    assert said[-1].finish_reason is FinishReason.STOP
+
+
+@pytest.mark.parametrize("protocol", ["openai", "gemini"])
+async def test_too_few_vectors_are_no_answer(upstream: FakeUpstream, protocol: Protocol) -> None:
+    async with asking(upstream, protocol) as provider:
+        with pytest.raises(BadProviderAnswer, match="1 vectors for 2 texts"):
+            await provider.embed(ModelRef(provider.name, "few-vectors"), ["a", "b"])
 
 
 async def test_nothing_answers_there(protocol: Protocol) -> None:

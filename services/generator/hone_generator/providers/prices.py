@@ -16,6 +16,7 @@ import yaml
 
 from hone_contracts.models import ModelRef
 from hone_generator.providers.base import Usage
+from hone_generator.providers.errors import ProviderError
 
 _MAX_FILE_BYTES = 1024 * 1024
 _LOCAL = frozenset({"llamacpp", "ollama"})
@@ -26,8 +27,10 @@ _REVISION = re.compile(
 _MOST_REVISION_CHARS = 24
 
 
-class InvalidPrices(Exception):
+class InvalidPrices(ProviderError):
     """The file of prices cannot be used."""
+
+    code = "invalid_prices"
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
