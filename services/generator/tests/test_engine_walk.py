@@ -63,6 +63,7 @@ def test_the_best_of_all_is_returned_where_none_reaches_the_threshold() -> None:
     world = World({"a": [Step("10"), Step("50"), Step("20")], "b": [Step("40"), Step("no"), Step("30")]})
     artifact = simulated(world.generate(route("a", "b")))
     assert (artifact.score, artifact.accepted, artifact.content) == (50, False, "50")
+    assert artifact.reasons[0] == "not accepted (threshold 60): the best of 6"
     assert [each.score for each in artifact.attempts] == [10, 50, 20, 40, 0, 30]
     assert [each.number for each in artifact.attempts] == [1, 2, 3, 4, 5, 6]
 

@@ -273,6 +273,20 @@ async def test_a_route_that_is_switched_off_says_how_to_switch_it_on(
     assert "hone routes apply" in answer.error.detail
 
 
+async def test_an_option_that_the_type_does_not_take_is_refused_before_anybody_is_asked(
+    broker: Client, nats_server: Any, tmp_path: Path
+) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+    sql = {"artifact_type": ArtifactType.SQL_DDL}
+    async with generator(broker, nats_server.url, url, tmp_path, route=sql) as bench:
+        await bench.send(command(options={"dialect": "oracle"}, **sql))
+        answer = await bench.answer()
+    assert isinstance(answer, GenerationFailed)
+    assert (answer.error.code, answer.error.status) == ("bad_option", 422)
+    assert "sqlite" in answer.error.detail
+    assert bench.provider.requests == []
+
+
 async def test_the_projects_own_text_reaches_the_model_as_data(
     broker: Client, nats_server: Any, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from hone_generator.engine.budget import Cost, Now, Price, Purse, tokens_of
 from hone_generator.engine.circuits import Circuits
@@ -12,6 +13,9 @@ from hone_generator.engine.plan import Candidate
 from hone_generator.memory.errors import CardBusy, CardLeased, DoesNotFit
 from hone_generator.providers.base import Chunk, FinishReason, GenerationRequest, Usage
 from hone_generator.providers.errors import ProviderError, RateLimited
+
+NO_ROOM: Final = (DoesNotFit, CardBusy, CardLeased)
+"""The provider is there, and its memory is not: nobody's failure."""
 
 _MOST_CHARS_PER_TOKEN = 16  # white space comes in longer tokens, an answer of them alone does not
 
@@ -74,8 +78,8 @@ async def call(
                 yield chunk
         settled = True
         line.circuits.succeeded(permit)
-    except (DoesNotFit, CardBusy, CardLeased):
-        asked = False  # the provider is there; its memory is not
+    except NO_ROOM:
+        asked = False
         raise
     except ProviderError as error:
         if error.transient:

@@ -18,12 +18,11 @@ from hone_generator.engine import backoff
 from hone_generator.engine.asking import held_to
 from hone_generator.engine.budget import Now, Price, Purse, unknown_price
 from hone_generator.engine.call import Line, Meter, call
-from hone_generator.engine.circuits import CircuitOpen, Circuits
-from hone_generator.engine.errors import DeadlinePassed, NoAnswer, OverBudget
+from hone_generator.engine.circuits import Circuits
+from hone_generator.engine.errors import DeadlinePassed, NoAnswer
 from hone_generator.engine.plan import Barred, Candidate, order
-from hone_generator.engine.record import Record
+from hone_generator.engine.record import REFUSALS, Record
 from hone_generator.engine.storable import printable
-from hone_generator.memory.errors import CardBusy, CardLeased, DoesNotFit
 from hone_generator.providers.base import Chunk, GenerationRequest, JsonSchema, Provider
 from hone_generator.providers.errors import ProviderError
 
@@ -79,7 +78,7 @@ class Chat:
                     async for chunk in chunks:
                         begun = begun or bool(chunk.text)
                         yield Piece(printable(chunk.text), candidate.model, chunk.finish_reason, chunk.usage)
-            except (CircuitOpen, OverBudget, DoesNotFit, CardBusy, CardLeased) as refusal:
+            except REFUSALS as refusal:
                 record.refused(candidate.model, refusal)
                 return
             except ProviderError as error:

@@ -13,16 +13,15 @@ from hone_generator.artifacts.kind import ArtifactKind, Brief, Subject, Tools
 from hone_generator.engine import backoff, metrics
 from hone_generator.engine.asking import Asking
 from hone_generator.engine.budget import Now, Price, Purse, tighter, unknown_price
-from hone_generator.engine.call import Line
+from hone_generator.engine.call import NO_ROOM, Line
 from hone_generator.engine.circuits import CircuitOpen, Circuits
 from hone_generator.engine.deadline import Deadlines
 from hone_generator.engine.errors import DeadlinePassed, NoAnswer, OverBudget
 from hone_generator.engine.plan import Barred, Candidate, Step, order
-from hone_generator.engine.record import Record
+from hone_generator.engine.record import REFUSALS, Record
 from hone_generator.engine.storable import line, storable_attempts, storable_draft, storable_results
 from hone_generator.engine.telling import Audience
 from hone_generator.engine.tries import Answer, Question, Tries
-from hone_generator.memory.errors import CardBusy, CardLeased, DoesNotFit
 from hone_generator.mermaid import MermaidError
 from hone_generator.providers.base import Provider
 from hone_generator.providers.errors import ContextTooLong, ProviderError
@@ -148,7 +147,7 @@ class _Walk:
                 if not tries.made:
                     self._left_alone.append((candidate, refusal.for_s))
                 break
-            except (OverBudget, DoesNotFit, CardBusy, CardLeased):
+            except (OverBudget, *NO_ROOM):
                 break
             except ContextTooLong:
                 if candidate.reading != "whole" or "passages_schema" not in self._request.kind.readings:
@@ -211,7 +210,7 @@ class _Walk:
             line.room(candidate, 0, 1)
             work = self._made_and_judged(candidate, question, asking)
             answer = await engine.deadlines.within(line.purse.left_s, work)
-        except (CircuitOpen, OverBudget, DoesNotFit, CardBusy, CardLeased) as refusal:
+        except REFUSALS as refusal:
             if meter.calls:
                 record.failed(candidate.model, question.kind, meter, engine.now() - started, refusal)
             else:
@@ -250,6 +249,8 @@ class _Walk:
     def _artifact(self, best: Answer) -> Artifact:
         route, score = self._request.route, best.score.score
         accepted = best.score.accepted(route.threshold)
+        answers = sum(each.outcome == "answered" for each in self._record.attempts)
+        below = () if accepted else (f"not accepted (threshold {route.threshold}): the best of {answers}",)
         metrics.SCORES.labels(self._request.kind.type, str(accepted).lower()).observe(score)
         return Artifact(
             artifact_id=new_id("art"),
@@ -263,7 +264,7 @@ class _Walk:
             validators=best.results,
             evidence=best.draft.evidence,
             timings_ms=self._timings_ms(),
-            reasons=tuple(line(each) for each in (*best.score.reasons, *best.draft.notes)),
+            reasons=tuple(line(each) for each in (*below, *best.score.reasons, *best.draft.notes)),
             advice=_ADVICE if best.candidate.ref.provider == "llamacpp" and score < _ADVISE_BELOW else None,
         )
 

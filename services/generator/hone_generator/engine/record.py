@@ -1,10 +1,11 @@
 """What was tried: every attempt in its order, whether it gave an answer or not."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from hone_contracts.artifacts import Attempt, AttemptKind, ValidatorResult
 from hone_generator.engine import metrics
-from hone_generator.engine.call import Meter
+from hone_generator.engine.call import NO_ROOM, Meter
 from hone_generator.engine.circuits import CircuitOpen
 from hone_generator.engine.errors import OverBudget
 from hone_generator.engine.storable import line
@@ -13,7 +14,8 @@ from hone_generator.mermaid import MermaidError
 from hone_generator.providers.errors import ProviderError
 
 Refusal = CircuitOpen | OverBudget | DoesNotFit | CardBusy | CardLeased
-"""The model is not asked now, which is nobody's failure: no attempt of it counts, and its circuit hears nothing."""
+REFUSALS: Final = (CircuitOpen, OverBudget, *NO_ROOM)
+"""The model is not asked now: no attempt of it counts, and its circuit hears nothing."""
 Failure = ProviderError | MermaidError | Refusal
 
 
