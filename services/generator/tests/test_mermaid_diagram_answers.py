@@ -156,6 +156,32 @@ async def test_what_is_wrong_in_an_answer_costs_that_item_alone() -> None:
     assert "node pay is given twice" in " ".join(found.notes)
 
 
+async def test_items_may_be_words_and_members_lines_of_code() -> None:
+    answer = {
+        "classes": [
+            "Rider",
+            {
+                "name": "Bike",
+                "attributes": ["-number: String", "int wheels"],
+                "operations": ["+ride(by: Rider, km: int): Trip"],
+            },
+        ],
+        "relations": [{"from": "Rider", "to": "Bike"}, "Rider --> Bike"],
+    }
+    found = await draft("mermaid_class", json.dumps(answer))
+    assert found.content == (
+        "classDiagram\n    class Rider\n    class Bike {\n        -number: String\n        wheels: int\n"
+        "        +ride(by: Rider, km: int) Trip\n    }\n    Rider --> Bike\n"
+    )
+    assert len(found.notes) == 1
+    assert "relations.2" in found.notes[0]
+    sequence = {
+        "participants": ["User", "Shop"],
+        "steps": [{"kind": "call", "from": "user", "to": "Shop", "text": "buy"}],
+    }
+    assert "User->>Shop: buy" in (await draft("mermaid_sequence", json.dumps(sequence))).content
+
+
 async def test_ends_may_be_named_by_their_labels() -> None:
     answer = json.loads(json.dumps(GOOD["mermaid_sequence"]))
     answer["steps"][0] |= {"from": "Customer", "to": "WebShop"}

@@ -70,13 +70,16 @@ class Answer(BaseModel):
 
 
 class Stated(BaseModel):
-    """One item of an answer. ``null`` is nothing said; a quote that is not in the requirements is none."""
+    """One item of an answer. ``null`` is nothing said; a word alone is the one thing that an item must say."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True, coerce_numbers_to_str=True)
 
     @model_validator(mode="before")
     @classmethod
-    def _without_nulls(cls, value: Any) -> Any:
+    def _loosely(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            needed = [name for name, field in cls.model_fields.items() if field.is_required()]
+            return {needed[0]: value} if len(needed) == 1 else value
         if isinstance(value, dict):
             return {key: item for key, item in value.items() if item is not None}
         return value

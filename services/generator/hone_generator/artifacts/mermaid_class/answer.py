@@ -1,8 +1,8 @@
 """What a model says of a class diagram, and how it is told to."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hone_generator.artifacts.diagrams.answers import (
     Answer,
@@ -23,7 +23,7 @@ from hone_generator.artifacts.mermaid_class.ir import (
     RelationKind,
     Visibility,
 )
-from hone_generator.artifacts.mermaid_class.members import parameters_of
+from hone_generator.artifacts.mermaid_class.members import parameters_of, read_member
 
 PROMPT_VERSION = "mermaid_class/1"  # stored with each attempt; raise it with every change of what is below
 
@@ -64,12 +64,32 @@ class StatedAttribute(Quoted):
     name: Word
     type: Word = ""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _in_one_line(cls, value: Any) -> Any:
+        """`+name: Type`"""
+        own = read_member(value.strip()) if isinstance(value, str) else None
+        if own is None or own.attribute is None:
+            return value
+        return own.attribute.model_dump(include={"visibility", "name", "type"})
+
 
 class StatedOperation(Quoted):
     visibility: _Seen = ""
     name: Word
     parameters: Text = ""
     returns: Word = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_one_line(cls, value: Any) -> Any:
+        """`+call(parameter: Type) Type`"""
+        own = read_member(value.strip()) if isinstance(value, str) else None
+        if own is None or own.operation is None:
+            return value
+        parameters = ", ".join(f"{one.name}: {one.type}".rstrip(": ") for one in own.operation.parameters)
+        said = own.operation.model_dump(include={"visibility", "name", "returns"})
+        return {**said, "parameters": parameters}
 
 
 class StatedClass(Quoted):
