@@ -67,8 +67,8 @@ class _Server(asyncio.Protocol):
         if head < 0:
             return
         fields = self._buffer[:head].lower()
-        at = fields.find(b"content-length:")
-        end = head + 4 + (int(fields[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0)
+        at = fields.find(b"\r\ncontent-length:")
+        end = head + 4 + (int(fields[at + 17 :].split(b"\r\n", 1)[0]) if at >= 0 else 0)
         if len(self._buffer) < end:
             return
         body, self._buffer = self._buffer[head + 4 : end], self._buffer[end:]

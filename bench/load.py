@@ -72,9 +72,9 @@ def _end(buffer: bytes) -> int | None:
     if head < 0:
         return None
     fields = buffer[:head].lower()
-    at = fields.find(b"content-length:")
+    at = fields.find(b"\r\ncontent-length:")
     if at >= 0:
-        return head + 4 + int(fields[at + 15 :].split(b"\r\n", 1)[0])
+        return head + 4 + int(fields[at + 17 :].split(b"\r\n", 1)[0])
     last = buffer.find(b"0\r\n\r\n", head + 4)  # chunked
     return None if last < 0 else last + 5
 

@@ -1,6 +1,7 @@
 """What a request costs beyond the model: Hone's /v1/chat/completions beside LiteLLM's proxy, in one run.
 
-    python bench/overhead.py [--requests 3000] [--rounds 3] [--connections 1 32] [--litellm-workers 1] [--json]
+    python bench/overhead.py [--requests 3000] [--rounds 3] [--connections 1 32] [--stream] [--litellm-workers 1]
+                             [--without-litellm] [--json]
 
 Both check a key and ask the same upstream over HTTP, which answers at once; the same load generator asks both, in
 turns. Hone is measured a second time with an instant model inside its generator: that is its own path alone (gateway,
@@ -35,9 +36,10 @@ class Contender:
     key: str
     model: str
     pid: int
+    stream: bool
 
     def ask(self, requests: int, connections: int) -> load.Load:
-        body = json.dumps({"model": self.model} | _ASKED).encode()
+        body = json.dumps({"model": self.model, "stream": self.stream} | _ASKED).encode()
         answer = load.run(self.port, load.post("/v1/chat/completions", body, self.key), requests, connections)
         if answer.failed:
             raise SystemExit(f"{self.name}: {answer.failed} of {answer.requests} requests failed")
@@ -64,11 +66,13 @@ def main() -> None:
         environment = {"OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1"}
         hone = stack.enter_context(whole_hone.up(environment=environment))
         contenders = [
-            Contender("hone", hone.port, hone.key, "openai:instant", hone.pid),
-            Contender("hone, model in-process", hone.port, hone.key, "ollama:instant", hone.pid),
+            Contender("hone", hone.port, hone.key, "openai:instant", hone.pid, options.stream),
+            Contender(
+                "hone, model in-process", hone.port, hone.key, "ollama:instant", hone.pid, options.stream
+            ),
         ]
         if not options.without_litellm:
-            contenders.append(_litellm(stack, port, options.litellm_workers))
+            contenders.append(_litellm(stack, port, options))
         results = [
             _measured(contenders, connections, options.requests, options.rounds)
             for connections in options.connections
@@ -78,15 +82,17 @@ def main() -> None:
     print(json.dumps(report) if options.json else _shown(report))
 
 
-def _litellm(stack: ExitStack, upstream_port: int, workers: int) -> Contender:
+def _litellm(stack: ExitStack, upstream_port: int, options: argparse.Namespace) -> Contender:
     try:
-        port, pid = stack.enter_context(litellm_proxy.up(upstream_port, workers))
+        port, pid = stack.enter_context(litellm_proxy.up(upstream_port, options.litellm_workers))
     except litellm_proxy.NotInstalled as error:
         raise SystemExit(
             f"LiteLLM {litellm_proxy.VERSION} cannot be installed here: {error}\n"
             "Run with --without-litellm to measure Hone alone."
         ) from error
-    return Contender(f"litellm {litellm_proxy.VERSION}", port, litellm_proxy.KEY, "instant", pid)
+    return Contender(
+        f"litellm {litellm_proxy.VERSION}", port, litellm_proxy.KEY, "instant", pid, options.stream
+    )
 
 
 def _measured(contenders: list[Contender], connections: int, requests: int, rounds: int) -> dict[str, Any]:
@@ -154,6 +160,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=3000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 32])
+    parser.add_argument("--stream", action="store_true", help="streamed answers; times are to their ends")
     parser.add_argument("--litellm-workers", type=int, default=1)
     parser.add_argument("--without-litellm", action="store_true")
     parser.add_argument("--json", action="store_true")

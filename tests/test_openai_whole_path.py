@@ -15,6 +15,7 @@ from openai import AsyncOpenAI
 from running import until
 from whole_path import default_route, upstream_in, whole_path
 
+from hone_contracts.artifacts import ArtifactType
 from hone_contracts.registry import Route
 
 SECRET = "sk-openai-secret-0123456789"
@@ -57,20 +58,28 @@ async def test_the_default_route_answers_with_the_first_model_that_speaks(
         assert (await ask(asking, "openai:good")).choices[0].message.content == PROSE
 
 
-@pytest.mark.parametrize("trouble", ["cut-stream", "error-in-stream", "stall"])
 async def test_a_stream_that_dies_midway_is_seen_and_never_continued_by_another(
-    nats_server: Any, tmp_path: Path, upstream: FakeUpstream, trouble: str
+    nats_server: Any, tmp_path: Path, upstream: FakeUpstream
 ) -> None:
-    upstream.answers[trouble] = PROSE
-    upstream.answers["good"] = "NOT THIS"
-    async with v1(nats_server, tmp_path, default_route(f"openai:{trouble}", "openai:good")) as asking:
-        seen: list[str] = []
-        with pytest.raises(openai.APIError):
-            chunks = await ask(asking, "default", stream=True)
-            while True:
-                seen.append((await anext(chunks)).choices[0].delta.content or "")
-    assert 0 < len(joined(seen)) < len(PROSE)
-    assert PROSE.startswith(joined(seen))
+    troubles = {
+        ArtifactType.OPENAPI: "cut-stream",
+        ArtifactType.SQL_DDL: "error-in-stream",
+        ArtifactType.JSON_SCHEMA: "stall",
+    }
+    upstream.answers |= dict.fromkeys(troubles.values(), PROSE) | {"good": "NOT THIS"}
+    routes = [
+        default_route(f"openai:{trouble}", "openai:good").model_copy(update={"artifact_type": each})
+        for each, trouble in troubles.items()
+    ]
+    async with v1(nats_server, tmp_path, *routes) as asking:
+        for each in troubles:
+            seen: list[str] = []
+            with pytest.raises(openai.APIError):
+                chunks = await ask(asking, f"hone/{each}", stream=True)
+                while True:
+                    seen.append((await anext(chunks)).choices[0].delta.content or "")
+            assert 0 < len(joined(seen)) < len(PROSE)
+            assert PROSE.startswith(joined(seen))
 
 
 STATUSES: Sequence[tuple[str, int]] = [
