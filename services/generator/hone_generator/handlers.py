@@ -17,6 +17,7 @@ from hone_generator.engine.engine import Engine, Request
 from hone_generator.engine.errors import NoAnswer
 from hone_generator.engine.inflight import Inflight, key_of
 from hone_generator.engine.telling import Audience
+from hone_generator.routing import NO_ROUTE
 
 log = get_logger(__name__)
 
@@ -49,7 +50,8 @@ class GenerationHandler:
             reason = ErrorBody(code="bad_option", title="No such option", detail=str(error), status=422)
             return _failed(command, reason)
         except HandlingError as error:
-            if error.transient:
+            # A table that is being filled has the route the next time; one that has none then has none.
+            if error.transient and not (error.code == NO_ROUTE and progress.attempt > 1):
                 raise
             return _failed(command, error.body())
         log.info(

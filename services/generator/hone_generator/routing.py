@@ -1,7 +1,7 @@
 """Which route a request takes: its artifact type's, or to the model that it names and no other."""
 
 from collections.abc import MutableMapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from hone_chassis import RemoteError, Running, Transient, rpc
 from hone_chassis.errors import Permanent
@@ -11,6 +11,8 @@ from hone_contracts.models import InvalidModelRef, ModelRef
 from hone_contracts.registry import DEFAULT_ROUTE, Model, Reading, Route, RouteKey, RouteModel, ShowModel
 from hone_generator.allowed_servers import AllowedServers
 from hone_generator.providers.llamacpp import ModelFile
+
+NO_ROUTE: Final = "no_route"
 
 _IN_PROCESS = "llamacpp"
 _ON_THIS_MACHINE = frozenset({_IN_PROCESS, "ollama"})
@@ -85,9 +87,10 @@ class Router:
             route = await self._alone(artifact_type, route, wanted, length_chars)
         if route is None:
             raise Transient(
-                "no_route",
-                "No model is set for this artifact type",
-                f"registry has no route for {artifact_type}: `hone routes show` lists them",
+                NO_ROUTE,
+                "No model is set for this",
+                f"there is no route for {artifact_type} and no default one: set one with `hone routes apply "
+                "FILE.yaml`, or name a model (after `ollama pull qwen2.5-coder:7b`: `--model ollama:qwen2.5-coder:7b`)",
                 503,
             )
         self._learn_files(route)

@@ -24,6 +24,7 @@ from hone_contracts.messages import Message
 from hone_contracts.registry import Route
 from hone_contracts.streams import ROUTES_BUCKET
 from hone_generator import app
+from hone_generator.artifacts import KINDS
 from hone_generator.providers.errors import ModelLoadFailed, ProviderUnavailable
 from hone_generator.settings import GeneratorSettings
 
@@ -219,9 +220,11 @@ async def test_a_model_that_stays_away_fails_the_job_with_each_attempt_and_comes
 
 
 async def test_a_type_that_is_not_there_yet_is_said_to_be_not_there(
-    broker: Client, nats_server: Any, database_url: str, tmp_path: Path
+    broker: Client, nats_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with generator(broker, nats_server.url, database_url, tmp_path) as bench:
+    url, erd = f"sqlite+aiosqlite:///{tmp_path / 'test.db'}", ArtifactType.MERMAID_ERD
+    monkeypatch.setattr(app, "KINDS", {erd: KINDS[erd]})
+    async with generator(broker, nats_server.url, url, tmp_path) as bench:
         await bench.send(command(artifact_type=ArtifactType.OPENAPI))
         answer = await bench.answer()
     assert isinstance(answer, GenerationFailed)
@@ -260,6 +263,18 @@ async def test_a_model_of_the_cloud_is_not_asked_unless_the_route_allows_it(
     assert (answer.error.code, answer.error.status) == ("cloud_not_allowed", 403)
     assert "cloud: true" in answer.error.detail
     assert bench.provider.requests == []
+
+
+async def test_a_type_without_a_route_fails_soon_and_says_how_to_set_one(
+    broker: Client, nats_server: Any, tmp_path: Path
+) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+    async with generator(broker, nats_server.url, url, tmp_path) as bench:
+        await bench.send(command(artifact_type=ArtifactType.MERMAID_SEQUENCE))
+        answer = await bench.answer()
+    assert isinstance(answer, GenerationFailed)
+    assert answer.error.code == "no_route"
+    assert "hone routes apply" in answer.error.detail and "ollama pull" in answer.error.detail
 
 
 async def test_a_route_that_is_switched_off_says_how_to_switch_it_on(
