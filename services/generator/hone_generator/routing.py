@@ -90,7 +90,7 @@ class Router:
                 NO_ROUTE,
                 "No model is set for this",
                 f"there is no route for {artifact_type} and no default one: set one with `hone routes apply "
-                "FILE.yaml`, or name a model (after `ollama pull qwen2.5-coder:7b`: `--model ollama:qwen2.5-coder:7b`)",
+                "FILE.yaml`, or `ollama pull qwen2.5-coder:7b` and name it: `--model ollama:qwen2.5-coder:7b`",
                 503,
             )
         self._learn_files(route)
