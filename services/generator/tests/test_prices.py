@@ -11,7 +11,8 @@ from hone_contracts.registry import DEFAULT_CLOUD_MODELS
 from hone_generator.providers.base import Usage
 from hone_generator.providers.prices import LISTED, InvalidPrices, PriceList, read_prices
 
-MILLION = Usage(prompt_tokens=1_000_000, completion_tokens=1_000_000)
+# In pieces, so that no prompt is a long one.
+SMALL = Usage(prompt_tokens=10_000, completion_tokens=10_000)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,9 @@ MILLION = Usage(prompt_tokens=1_000_000, completion_tokens=1_000_000)
         ("anthropic:claude-sonnet-4-5-20250929", 18.0),
         ("anthropic:claude-opus-4-1-20250805", 90.0),
         ("anthropic:claude-opus-4-5", 30.0),
+        ("anthropic:claude-opus-5", 30.0),
+        ("anthropic:claude-opus-5-5", 24.0),
+        ("openai:gpt-6.1-sol", 12.0),
         ("anthropic:claude-3-5-haiku-latest", 4.8),
         ("gemini:gemini-2.5-flash-preview-09-2025", 2.8),
         ("gemini:gemini-2.0-flash-001", 0.5),
@@ -38,8 +42,15 @@ MILLION = Usage(prompt_tokens=1_000_000, completion_tokens=1_000_000)
     ],
 )
 def test_a_model_costs_what_its_name_without_the_date_costs(model: str, usd: float | None) -> None:
-    cost = PriceList().cost_usd(ModelRef.parse(model), MILLION)
-    assert cost == (pytest.approx(usd) if usd is not None else None)
+    cost = PriceList().cost_usd(ModelRef.parse(model), SMALL)
+    assert cost == (pytest.approx(usd / 100) if usd is not None else None)
+
+
+def test_long_prompts_cost_more_where_they_do() -> None:
+    price, model = PriceList(), ModelRef("anthropic", "claude-haiku-5-5")
+    short, long = (price(model, tokens, 1000) for tokens in (100_000, 100_001))
+    assert short == pytest.approx(0.0105)
+    assert long == pytest.approx(0.0525, rel=1e-4)
 
 
 def test_what_the_provider_still_knew_costs_less() -> None:
@@ -63,9 +74,9 @@ def test_a_file_of_prices_wins_and_adds(tmp_path: Path, name: str, content: str)
     file = tmp_path / name
     file.write_text(content)
     price = read_prices(file)
-    assert price.cost_usd(ModelRef("openai", "gpt-9"), MILLION) == 3.0
-    assert price.cost_usd(ModelRef.parse(SERVER), MILLION) == 0.0
-    assert price.cost_usd(ModelRef("openai", "gpt-4.1"), MILLION) == 10.0
+    assert price.cost_usd(ModelRef("openai", "gpt-9"), SMALL) == pytest.approx(0.03)
+    assert price.cost_usd(ModelRef.parse(SERVER), SMALL) == 0.0
+    assert price.cost_usd(ModelRef("openai", "gpt-4.1"), SMALL) == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(

@@ -203,11 +203,16 @@ def test_a_schema_is_asked_for_ever_less_strictly_and_last_in_words() -> None:
 
 
 def test_models_that_think_are_asked_to_think_little() -> None:
-    assert OPENAI.chat("gpt-5-mini", ASK, Habits())[1]["reasoning_effort"] == "low"
+    assert OPENAI.chat("gpt-6.1-sol", ASK, Habits())[1]["reasoning_effort"] == "low"
     assert "reasoning_effort" not in OPENAI.chat("gpt-4.1", ASK, Habits())[1]
     assert "reasoning_effort" not in OTHERS.chat("gpt-5-mini", ASK, Habits())[1]
     config = GEMINI.chat("gemini-2.5-flash", ASK, Habits())[1]["generationConfig"]
     assert config["thinkingConfig"] == {"thinkingBudget": 0}
+    output = ANTHROPIC.chat("claude-opus-5-5", HELD, Habits())[1]["output_config"]
+    assert output["effort"] == "low"
+    assert output["format"]["type"] == "json_schema"
+    assert "output_config" not in ANTHROPIC.chat("claude-opus-5-5", ASK, Habits(frozenset({"effort"})))[1]
+    assert "output_config" not in ANTHROPIC.chat("claude-sonnet-4-5", ASK, Habits())[1]
     assert "thinkingConfig" not in GEMINI.chat("gemini-2.0-flash", ASK, Habits())[1]["generationConfig"]
 
 

@@ -3,6 +3,7 @@
 Source: https://platform.claude.com/docs/en/api/messages, .../build-with-claude/streaming, .../structured-outputs
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from hone_generator.providers.wire_fields import Fields
 PROVIDER = "anthropic"
 DEFAULT_URL = "https://api.anthropic.com"
 _FIELDS = Fields(PROVIDER)
+_THINKING = re.compile(r"claude-(?:fable|opus|sonnet|haiku)-[5-9]")
 _FINISH = {
     "max_tokens": FinishReason.LENGTH,
     "model_context_window_exceeded": FinishReason.LENGTH,
@@ -33,7 +35,11 @@ class AnthropicWire:
     """A schema goes into ``output_config``; models that are older than that are told in words."""
 
     provider = PROVIDER
-    optional: Mapping[str, str] = {"temperature": "temperature", "stop_sequences": "stop_sequences"}
+    optional: Mapping[str, str] = {
+        "temperature": "temperature",
+        "stop_sequences": "stop_sequences",
+        "effort": "effort",
+    }
     forms = 2
     held = 1
     alike = False  # older models know no schemas
@@ -58,10 +64,14 @@ class AnthropicWire:
         }
         if stops := [stop for stop in request.stop if stop.strip()]:
             body["stop_sequences"] = stops
+        if _THINKING.match(name) and "effort" not in habits.without:
+            # What it thinks counts as answer, and is paid for.
+            body["output_config"] = {"effort": "low"}
         if isinstance(request.constraint, JsonSchema):
             schema = adapted(request.constraint.schema, ANTHROPIC) if habits.form == 0 else None
             if schema is not None:
-                body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+                form = {"format": {"type": "json_schema", "schema": schema}}
+                body["output_config"] = {**body.get("output_config", {}), **form}
             else:
                 system.append(in_words(request.constraint.schema))
         if told := "\n\n".join(text for text in system if text.strip()):
@@ -69,7 +79,7 @@ class AnthropicWire:
         return "/v1/messages", {key: value for key, value in body.items() if key not in habits.without}
 
     def parameters(self, body: Document) -> Mapping[str, Any]:
-        return body
+        return {**body, **body.get("output_config", {})}
 
     def reader(self, model: str) -> "MessageReader":
         return MessageReader(model)

@@ -19,7 +19,7 @@ from hone_generator.providers.wire_fields import Fields
 
 PROVIDER = "openai"
 _FIELDS = Fields(PROVIDER)
-_REASONING = re.compile(r"o\d|gpt-5")
+_REASONING = re.compile(r"o\d|gpt-[5-9]")
 _MOST_STOPS = 4
 _FINISH = {"length": FinishReason.LENGTH, "content_filter": FinishReason.REFUSED}
 _BROKEN = frozenset({"error", "abort"})  # OpenRouter's and vLLM's

@@ -1,8 +1,9 @@
 """What models of the cloud cost, in US dollars for a million tokens.
 
-The vendors' list prices (standard tier, prompts below their long-context limits), as read on 2026-11-21 from
-https://openai.com/api/pricing, https://platform.claude.com/docs/en/about-claude/pricing and
-https://ai.google.dev/gemini-api/docs/pricing or what quotes them. They change: a file of one's own wins.
+The vendors' list prices (standard tier) as found on 2026-11-21 in https://developers.openai.com/api/docs/pricing,
+https://platform.claude.com/docs/en/about-claude/pricing and https://ai.google.dev/gemini-api/docs/pricing, or in what
+quotes them. OpenAI's surcharge for prompts beyond 272,000 tokens is left out: Hone asks nothing as long. Prices
+change: a file of one's own wins.
 """
 
 import json
@@ -43,13 +44,20 @@ class InvalidPrices(ProviderError):
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for a million tokens. ``cached`` are those of the prompt that the provider still knew."""
+    """US dollars for a million tokens. ``cached`` are those of the prompt that the provider still knew. Of prompts
+    beyond ``long_from_tokens`` everything costs ``long_factor`` times as much."""
 
     prompt: float
     completion: float
     cached: float | None = None
+    long_from_tokens: int | None = None
+    long_factor: float = 1.0
 
     def cost_usd(self, usage: Usage) -> float:
+        is_long = self.long_from_tokens is not None and usage.prompt_tokens > self.long_from_tokens
+        return self._cost_usd(usage) * (self.long_factor if is_long else 1.0)
+
+    def _cost_usd(self, usage: Usage) -> float:
         cached_tokens = min(usage.cached_tokens, usage.prompt_tokens)
         cached = self.prompt if self.cached is None else self.cached
         fresh = usage.prompt_tokens - cached_tokens
@@ -59,7 +67,17 @@ class Price:
 
 
 LISTED: Mapping[str, Price] = {
+    "openai:gpt-6.1-sol": Price(2.00, 10.00, 0.10),
+    "openai:gpt-6-astra": Price(10.00, 50.00, 1.00),
+    "openai:gpt-6-sol": Price(2.00, 10.00, 0.20),
+    "openai:gpt-6-luna": Price(0.10, 0.50, 0.01),
+    "openai:gpt-5.6-terra": Price(2.00, 12.00, 0.20),
+    "openai:gpt-5.6-luna": Price(0.20, 1.20, 0.02),
+    "openai:gpt-5.5": Price(5.00, 30.00, 0.50),
+    "openai:gpt-5.5-pro": Price(30.00, 180.00),
     "openai:gpt-5.4": Price(2.50, 15.00, 0.25),
+    "openai:gpt-5.4-mini": Price(0.75, 4.50, 0.075),
+    "openai:gpt-5.4-nano": Price(0.20, 1.25, 0.02),
     "openai:gpt-5.1": Price(1.25, 10.00, 0.125),
     "openai:gpt-5": Price(1.25, 10.00, 0.125),
     "openai:gpt-5-mini": Price(0.25, 2.00, 0.025),
@@ -74,6 +92,13 @@ LISTED: Mapping[str, Price] = {
     "openai:o4-mini": Price(1.10, 4.40, 0.275),
     "openai:text-embedding-3-small": Price(0.02, 0.0),
     "openai:text-embedding-3-large": Price(0.13, 0.0),
+    "anthropic:claude-fable-5-1": Price(10.00, 50.00, 0.25),
+    "anthropic:claude-opus-5-5": Price(4.00, 20.00, 0.20),
+    "anthropic:claude-opus-5": Price(5.00, 25.00, 0.50),
+    "anthropic:claude-sonnet-5-5": Price(2.00, 10.00, 0.20),
+    "anthropic:claude-sonnet-5": Price(2.00, 10.00, 0.20),
+    "anthropic:claude-haiku-5-5": Price(0.10, 0.50, 0.01, long_from_tokens=100_000, long_factor=5.0),
+    "anthropic:claude-opus-4-7": Price(5.00, 25.00, 0.50),
     "anthropic:claude-opus-4-6": Price(5.00, 25.00, 0.50),
     "anthropic:claude-opus-4-5": Price(5.00, 25.00, 0.50),
     "anthropic:claude-opus-4-1": Price(15.00, 75.00, 1.50),
@@ -85,11 +110,13 @@ LISTED: Mapping[str, Price] = {
     "anthropic:claude-3-7-sonnet": Price(3.00, 15.00, 0.30),
     "anthropic:claude-3-5-haiku": Price(0.80, 4.00, 0.08),
     "anthropic:claude-3-haiku": Price(0.25, 1.25, 0.03),
+    "gemini:gemini-3.8-flash": Price(0.75, 3.75),
     "gemini:gemini-3.5-flash": Price(1.50, 9.00, 0.15),
-    "gemini:gemini-3.1-pro": Price(2.00, 12.00, 0.20),
+    # The answers to long prompts cost 1.5 times as much, not twice: a bound is better too high.
+    "gemini:gemini-3.1-pro": Price(2.00, 12.00, 0.20, long_from_tokens=200_000, long_factor=2.0),
     "gemini:gemini-3.1-flash-lite": Price(0.25, 1.50, 0.025),
     "gemini:gemini-3-flash": Price(0.50, 3.00, 0.05),
-    "gemini:gemini-2.5-pro": Price(1.25, 10.00, 0.125),
+    "gemini:gemini-2.5-pro": Price(1.25, 10.00, 0.125, long_from_tokens=200_000, long_factor=2.0),
     "gemini:gemini-2.5-flash": Price(0.30, 2.50, 0.03),
     "gemini:gemini-2.5-flash-lite": Price(0.10, 0.40, 0.01),
     "gemini:gemini-2.0-flash": Price(0.10, 0.40, 0.025),
@@ -167,4 +194,4 @@ def _price(path: Path, name: str, entry: Any) -> Price:
     for key, value in entry.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e6:
             raise InvalidPrices(path, f"{name}: `{key}` is not a price")
-    return Price(**{key: float(value) for key, value in entry.items()})
+    return Price(entry["prompt"], entry["completion"], entry.get("cached"))
