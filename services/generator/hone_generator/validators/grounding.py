@@ -143,11 +143,15 @@ def _message(name: Name) -> str:
 
 
 def _leftovers(outline: Outline, requirements: str, context: str) -> Iterator[str]:
+    everything = "\n".join(name.text[:_LONGEST_TEXT] for name in outline.names)
+    suspected = [each for each in _LEFTOVERS if each.pattern.search(everything)]
+    if not suspected:
+        return
     grounds = f"{requirements}\n{context}".casefold()
     said: set[str] = set()
     for name in outline.names:
         text = name.text[:_LONGEST_TEXT]
-        for leftover in _LEFTOVERS:
+        for leftover in suspected:
             found = leftover.pattern.search(text)
             if found is None or found[0].casefold() in said:
                 continue
