@@ -200,6 +200,23 @@ async def test_a_generator_that_stops_tells_whoever_waits(nats_server: Any, tmp_
         assert (told.value.status_code, told.value.code) == (503, "stopping")
 
 
+async def test_a_gateway_that_stops_tells_whoever_reads_and_stops_the_model(
+    nats_server: Any, tmp_path: Path
+) -> None:
+    engine = PlayedEngine(FOREVER)
+    async with started(generator(nats_server.url, tmp_path, engine)):
+        async with gateway(nats_server.url, tmp_path) as url:
+            openai_client = client(url)
+            stream = await openai_client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
+            assert (await anext(stream)).choices[0].delta.content == "one"
+            breaking = asyncio.create_task(anext(stream))
+        with pytest.raises(openai.APIError, match="stopping"):
+            await breaking
+        async with asyncio.timeout(30):
+            await engine.stopped.wait()
+        await openai_client.close()
+
+
 async def test_a_generator_that_falls_silent_is_given_up(nats_server: Any, tmp_path: Path) -> None:
     """Killed, or cut off: no frame, no beat, no goodbye."""
     dumb = await nats.connect(nats_server.url)

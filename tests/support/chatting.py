@@ -107,7 +107,9 @@ def client(url: str, key: str = KEY) -> AsyncOpenAI:
 async def gateway(nats_url: str, folder: Path) -> AsyncIterator[str]:
     """Gives its URL."""
     database = f"sqlite+aiosqlite:///{folder / 'gateway.db'}"
-    async with started(create(settings(nats_url, database, events_heartbeat_s=0.1))) as url:
+    async with started(
+        create(settings(nats_url, database, events_heartbeat_s=0.1, graceful_timeout_s=1))
+    ) as url:
         yield url
 
 

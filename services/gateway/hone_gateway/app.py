@@ -131,7 +131,7 @@ def _life(service: Service, settings: GatewaySettings, keys: Keys, feeds: Feeds)
 
 def _surround(service: Service, http: FastAPI, settings: GatewaySettings, keys: Keys) -> None:
     """What each request passes, from the outside in. ``/v1`` is answered before it comes to FastAPI."""
-    rules, chats = Rules(settings), Chats()
+    rules, chats = Rules(settings), Chats(settings.graceful_timeout_s / 2)
     service.resource(chats.listening)
     http.add_middleware(Authentication, keys=keys)
     http.add_middleware(Admission, rules=rules)

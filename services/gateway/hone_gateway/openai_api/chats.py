@@ -7,7 +7,7 @@ only chats that take their time begin to watch whether their caller is still the
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import nats.errors
@@ -22,11 +22,12 @@ from hone_chassis.logs import get_logger
 from hone_chassis.tasks import end
 from hone_contracts.chat import CONTROL, SILENCE_LIMIT_S, WINDOW, AskChat, ChatControl, ChatFrame
 from hone_gateway.errors import BodyTooLarge, Starting
-from hone_gateway.openai_api.errors import ChatFailed, GeneratorLost
+from hone_gateway.openai_api.errors import ChatFailed, GatewayStopping, GeneratorLost
 
 log = get_logger(__name__)
 
 _LOOK_EVERY_S = 0.25
+_TELL_S = 1.0
 _GRANT = WINDOW // 2
 _NOBODY = "503"  # the status NATS answers with when nobody listens on the subject
 
@@ -112,11 +113,15 @@ class Chat:
 
 
 class Chats:
-    """All open chats of this gateway."""
+    """All open chats of this gateway. In the end they have ``graceful_s`` to come to theirs."""
 
-    def __init__(self) -> None:
+    def __init__(self, graceful_s: float) -> None:
+        self._graceful_s = graceful_s
         self._open: dict[str, Chat] = {}
+        self._none_open = asyncio.Event()
+        self._none_open.set()
         self._client: Client | None = None
+        self._stopping = False
         self._prefix = ""
         self._number = 0
 
@@ -129,9 +134,21 @@ class Chats:
         try:
             yield
         finally:
+            self._stopping = True
+            await self._finish()
             self._client = None
             await end([looking])
             await inbox.unsubscribe()
+
+    async def _finish(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._graceful_s):
+                await self._none_open.wait()
+        for chat in self._open.values():
+            chat.fail(GatewayStopping())
+        with suppress(TimeoutError):  # until their callers and the generator are told
+            async with asyncio.timeout(_TELL_S):
+                await self._none_open.wait()
 
     @asynccontextmanager
     async def open(self, question: AskChat, watch: Watch, beats_after_s: float | None) -> AsyncIterator[Chat]:
@@ -140,6 +157,8 @@ class Chats:
         Raises Starting, BrokerUnavailable, BodyTooLarge.
         """
         client = self._client
+        if self._stopping:
+            raise GatewayStopping
         if client is None:
             raise Starting
         if (
@@ -150,14 +169,17 @@ class Chats:
         subject = f"{self._prefix}{self._number}"
         chat = Chat(self, subject, watch, beats_after_s, asyncio.get_running_loop().time())
         self._open[subject] = chat
+        self._none_open.clear()
         try:
             await _publish(client, question, subject)
             yield chat
         finally:
-            del self._open[subject]
             if not chat.ended:
                 await self.control(ChatControl(chat=subject, cancel=True))
             await chat.close()
+            del self._open[subject]
+            if not self._open:
+                self._none_open.set()
 
     async def control(self, word: ChatControl) -> None:
         if self._client is None:

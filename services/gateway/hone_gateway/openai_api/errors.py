@@ -35,6 +35,14 @@ class GeneratorLost(GatewayError):
     headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
 
 
+class GatewayStopping(GatewayError):
+    status, code, title = 503, "stopping", "The gateway is stopping"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+    def __init__(self) -> None:
+        super().__init__("The gateway is stopping: ask again.")
+
+
 class ChatFailed(GatewayError):
     """The generator told why there is no answer, or no more of it."""
 
