@@ -76,10 +76,11 @@ def test_a_smaller_context_is_chosen_only_when_unloading_does_not_help() -> None
     [
         ([card(100, 50), card(100, 40)], Load(8000, 38)),  # whole, on the second
         ([card(100, 80), card(50, 0)], Load(8000, 38)),
-        ([card(30, 0), card(30, 0)], Load(8000, 38)),  # half of it on each: 19 and 2
-        ([card(24, 1), card(24, 0)], Load(4000, 34)),  # 17 and 2 on each
-        # It would go whole onto the freest, and past its limit, so that even shares are not what comes.
+        ([card(28, 0), card(28, 0)], Load(8000, 38)),  # half of it on each: 19 and 2
+        ([card(22, 0), card(22, 0)], Load(4000, 34)),  # 17 and 2 on each
+        # It may go whole onto the freest, and past its limit, so that even shares are not what comes.
         ([card(40, 0), card(40, 0)], Load(4000, 34)),
+        ([card(34, 0), card(34, 0)], CannotFit(4000, 34, 60)),
         ([card(30, 25), card(30, 0)], CannotFit(4000, 34, 29)),
     ],
 )
@@ -142,7 +143,7 @@ class CardsInUse(RuleBasedStateMachine):
         name=st.sampled_from("abcd"),
         base=st.integers(1, 120),
         contexts=st.sets(st.integers(1, 30), min_size=1, max_size=3),
-        slack=st.floats(0.7, 1),
+        slack=st.floats(0.86, 1),
     )
     def one_is_wished(self, name: str, base: int, contexts: set[int], slack: float) -> None:
         sizes = sorted((size * 1000 for size in contexts), reverse=True)
@@ -179,7 +180,7 @@ class CardsInUse(RuleBasedStateMachine):
         free = [total - self.used(number) for number, total in enumerate(self.totals)]
         freest = free.index(max(free))
         shares = [0] * len(free)
-        if option.needed_bytes <= free[freest]:  # the server goes by what it predicts, as we do
+        if taken <= free[freest]:
             shares[freest] = taken
         else:
             shares = [-(-taken // len(free)) + option.per_card_bytes] * len(free)

@@ -214,9 +214,9 @@ async def test_a_card_of_another_machine_is_known_by_its_size(cards: SimulatedCa
 def test_a_model_that_others_are_loading_counts_before_its_memory_is_taken() -> None:
     machine = Machine(None, None, 0.9, None)
     seen = (Card("GPU-0", "A card", 24 << 30, 1 << 30),)
-    [space] = machine.spaces(seen, "http://here", [Resident("a", 10 << 30)])
+    [space] = machine.spaces(seen, "http://here", [Resident("a", 10 << 30)], ["a"])
     assert space.used_bytes == 10 << 30
-    [space] = machine.spaces(seen, "http://here", [])
+    [space] = machine.spaces(seen, "http://here", [], [])
     assert (space.used_bytes, space.limit_bytes) == (1 << 30, (24 << 30) * 9 // 10)
 
 

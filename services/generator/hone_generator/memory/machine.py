@@ -2,7 +2,7 @@
 training has them. Another machine's cards are known by a number at most."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from hone_generator.memory import metrics
@@ -104,23 +104,27 @@ class Machine:
             )
         return found
 
-    def spaces(self, cards: Sequence[Card], url: str, residents: Sequence[Resident]) -> list[CardSpace]:
-        """Empty when nothing is known. What models in use may yet take counts as used, on every card: which
-        one it will be is the server's to choose."""
-        here = {resident.name for resident in residents}
+    def spaces(
+        self, cards: Sequence[Card], url: str, residents: Sequence[Resident], before: Collection[str]
+    ) -> list[CardSpace]:
+        """Empty when nothing is known. ``before``: what was resident just before the cards were looked at.
+
+        What models in use may yet take is reserved, on every card: which one it will be is the server's to choose.
+        """
+        sure = {resident.name for resident in residents} & set(before)
         reserved = sum(
             using.reserved_bytes
             for key, using in self._using.items()
-            if using.count and (using.loading or key.url != url or key.name not in here)
+            if using.count and (using.loading or key.url != url or key.name not in sure)
         )
         seen = sum(resident.vram_bytes for resident in residents)
         if not cards:
             capacity = self._capacity_bytes
-            return [] if capacity is None else [self._space(capacity, seen + reserved)]
+            return [] if capacity is None else [self._space(capacity, seen, reserved)]
         if len(cards) == 1:
             # A model that somebody else has loaded this moment may not have all its memory yet.
-            return [self._space(cards[0].total_bytes, max(cards[0].used_bytes, seen) + reserved)]
-        return [self._space(card.total_bytes, card.used_bytes + reserved) for card in cards]
+            return [self._space(cards[0].total_bytes, max(cards[0].used_bytes, seen), reserved)]
+        return [self._space(card.total_bytes, card.used_bytes, reserved) for card in cards]
 
-    def _space(self, total_bytes: int, used_bytes: int) -> CardSpace:
-        return CardSpace(total_bytes, used_bytes, int(total_bytes * self._limit))
+    def _space(self, total_bytes: int, used_bytes: int, reserved_bytes: int) -> CardSpace:
+        return CardSpace(total_bytes, used_bytes, int(total_bytes * self._limit), reserved_bytes)

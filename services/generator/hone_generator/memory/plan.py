@@ -8,14 +8,19 @@ and what was planned may not be.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+# Of what is predicted, a server takes at least so much.
+_SURE_SHARE = 0.85
+
 
 @dataclass(frozen=True, slots=True)
 class CardSpace:
-    """``limit_bytes`` is what may be used of ``total_bytes``, by everybody together."""
+    """``limit_bytes`` is what may be used of ``total_bytes``, by everybody together; ``reserved_bytes`` are free now
+    and may be taken at any moment."""
 
     total_bytes: int
     used_bytes: int
     limit_bytes: int
+    reserved_bytes: int = 0
 
     @property
     def free_bytes(self) -> int:
@@ -23,7 +28,7 @@ class CardSpace:
 
     @property
     def room_bytes(self) -> int:
-        return self.limit_bytes - self.used_bytes
+        return self.limit_bytes - self.used_bytes - self.reserved_bytes
 
     def without(self, size_bytes: int) -> "CardSpace":
         return replace(self, used_bytes=max(self.used_bytes - size_bytes, 0))
@@ -172,13 +177,15 @@ def _without(cards: Sequence[CardSpace], leaving: Sequence[Resident]) -> list[Ca
 
 
 def fits(cards: Sequence[CardSpace], option: Option) -> bool:
-    """Whether no card passes its limit, if it is loaded as Ollama does: onto the card with most memory free
-    if it goes there whole, up to its last byte, else spread evenly over all. (``pickBestFullFitByLibrary`` in
-    server/sched.go)"""
-    freest = max(cards, key=lambda card: card.free_bytes)
-    if option.needed_bytes <= freest.room_bytes:
+    """Whether no card passes its limit, if it is loaded as Ollama does: onto the card with most memory free if it
+    goes there whole, up to its last byte, else spread evenly over all (``pickBestFullFitByLibrary`` in
+    server/sched.go). It decides by a prediction of its own, so that what only just goes nowhere whole may go there.
+    """
+    most_free = max(card.free_bytes for card in cards)
+    may_be_freest = [card for card in cards if card.free_bytes + card.reserved_bytes >= most_free]
+    if all(option.needed_bytes <= card.room_bytes for card in may_be_freest):
         return True
-    if option.needed_bytes <= freest.free_bytes or len(cards) == 1:
+    if option.needed_bytes * _SURE_SHARE <= most_free or len(cards) == 1:
         return False
     share = -(-option.needed_bytes // len(cards)) + option.per_card_bytes
     return all(share <= card.room_bytes for card in cards)

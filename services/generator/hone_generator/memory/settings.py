@@ -32,6 +32,9 @@ class GpuSettings(BaseSettings):
 
     busy_wait_s: PositiveFloat = Field(default=30.0, description="for models in use to become idle")
     unload_wait_s: PositiveFloat = Field(default=10.0, description="for a model to leave the card")
+    steady_s: PositiveFloat = Field(
+        default=2.0, description="a card whose memory does not change for so long has freed what it frees"
+    )
     poll_s: PositiveFloat = Field(default=0.1, description="how often one looks whether it left")
 
     lease_policy: CardPolicy = "generation_first"

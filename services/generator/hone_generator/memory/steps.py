@@ -102,10 +102,12 @@ class Steps:
                     raise DoesNotFit(self._wanted.model, context_tokens, needed_bytes, room_bytes)
 
     async def look(self) -> Sight:
+        """The cards between two listings: only what both of them show is surely in the cards' figures."""
+        before = {full_name(entry.name) for entry in await self._host.loaded()}
         cards = await self._machine.look()
         entries = await self._host.loaded()
         residents = self._machine.residents(self._host.url, entries)
-        return Sight(residents, self._machine.spaces(cards, self._host.url, residents))
+        return Sight(residents, self._machine.spaces(cards, self._host.url, residents, before))
 
     def decide(self, sight: Sight) -> Decision:
         wanted, facts = self._wanted, self._wanted.facts
@@ -229,21 +231,31 @@ async def evict(
         before = sum(card.used_bytes for card in await machine.look())
         await host.unload(resident.name)
         async with asyncio.timeout(settings.unload_wait_s):
-            while not await _is_gone(machine, host, resident, before):  # noqa: ASYNC110 (nobody would tell)
+            while await _is_listed(host, resident):  # noqa: ASYNC110 (nobody would tell)
                 await asyncio.sleep(settings.poll_s)
+        await _freed(machine, before - int(resident.vram_bytes * _FREED_SHARE), settings)
     except TimeoutError:
-        # The memory of one that is gone may be another's by now; one that is not gone was never ours to take.
-        if resident.name in {full_name(entry.name) for entry in await host.loaded()}:
-            raise CardBusy(resident.name, f"it does not leave {host.url}, where others may use it") from None
+        raise CardBusy(resident.name, f"it does not leave {host.url}, where others may use it") from None
     finally:
         using.leaving = False
     metrics.EVICTIONS.labels(reason).inc()
     _log.info("unloaded %s at %s (%s)", resident.name, host.url, reason)
 
 
-async def _is_gone(machine: Machine, host: ModelHost, resident: Resident, used_before: int) -> bool:
-    if resident.name in {full_name(entry.name) for entry in await host.loaded()}:
-        return False
-    cards = await machine.look()
-    used = sum(card.used_bytes for card in cards)
-    return not cards or used <= used_before - resident.vram_bytes * _FREED_SHARE
+async def _is_listed(host: ModelHost, resident: Resident) -> bool:
+    return resident.name in {full_name(entry.name) for entry in await host.loaded()}
+
+
+async def _freed(machine: Machine, enough_bytes: int, settings: GpuSettings) -> None:
+    """Until no more than ``enough_bytes`` of the cards are used. That may never be, if others take what becomes free:
+    so no longer than until nothing has changed for a while."""
+    used, since = -1, 0.0
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + settings.unload_wait_s
+    while (now := loop.time()) < deadline:
+        seen = sum(card.used_bytes for card in await machine.look())
+        if seen <= enough_bytes or (seen == used and now - since >= settings.steady_s):
+            return
+        if seen != used:
+            used, since = seen, now
+        await asyncio.sleep(settings.poll_s)
