@@ -4,11 +4,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import fake_upstream
 import httpx
 import pytest
 from fake_upstream import PROSE, FakeUpstream, serving_upstream
+from openai import APIError, BadRequestError, NotFoundError, OpenAI, RateLimitError
 
 MESSAGES = [{"role": "user", "content": "a member has loans"}]
 HELD = {
@@ -91,3 +93,30 @@ def test_a_schema_is_answered_by_its_least_document_but_by_the_wrong_schema() ->
             answer = client.post(f"{upstream.openai_url}/chat/completions", json=body).json()
             said[model] = json.loads(answer["choices"][0]["message"]["content"])
     assert said == {"any": {}, "wrong-schema": {"unexpected": [1, 2, 3], "answer": None}}
+
+
+def test_openais_own_client_understands_it() -> None:
+    with serving_upstream(FakeUpstream(models=("good", "fast"))) as upstream:
+        client = OpenAI(base_url=upstream.openai_url, api_key="any", max_retries=0)
+        question: Any = {"model": "good", "messages": MESSAGES}
+        assert client.chat.completions.create(**question).choices[0].message.content == PROSE
+        chunks = list(
+            client.chat.completions.create(**question, stream=True, stream_options={"include_usage": True})
+        )
+        assert "".join(each.choices[0].delta.content or "" for each in chunks if each.choices) == PROSE
+        assert chunks[-1].usage is not None and chunks[-1].usage.completion_tokens == 15
+        assert [model.id for model in client.models.list()] == ["good", "fast"]
+        assert len(client.embeddings.create(model="any", input=["a", "b"]).data) == 2
+        for model, kind in (
+            ("rate-limit", RateLimitError),
+            ("missing", NotFoundError),
+            ("too-long", BadRequestError),
+        ):
+            with pytest.raises(kind):
+                client.chat.completions.create(model=model, messages=question["messages"])
+        with pytest.raises(APIError, match="ran into an error"):
+            list(
+                client.chat.completions.create(
+                    model="error-in-stream", messages=question["messages"], stream=True
+                )
+            )
