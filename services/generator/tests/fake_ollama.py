@@ -48,6 +48,7 @@ class FakeOllama:
     cards: SimulatedCards | None = None
     loading_s: float = 0.0
     leaving_s: float = 0.0
+    before_chat_s: float = 0.0
     chats: list[dict[str, Any]] = field(default_factory=list)
     embeds: list[dict[str, Any]] = field(default_factory=list)
     shows: int = 0
@@ -155,6 +156,7 @@ class FakeOllama:
         except ValueError:
             return error_response(400, "unexpected EOF")
         self.chats.append(body)
+        await asyncio.sleep(self.before_chat_s)
         model = self.find(body["model"])
         if model is None:
             return error_response(404, f"model '{body['model']}' not found")

@@ -28,6 +28,8 @@ async def troubled(trouble: str, i: int, line: dict[str, Any]) -> AsyncIterator[
                 raise Cut
             case "error-in-stream":
                 yield b'{"error":"an error was encountered while running the model: unexpected EOF"}\n'
+            case "oom-in-stream":
+                yield b'{"error":"CUDA error: out of memory"}\n'
             case "garbage":
                 yield b"<html>not JSON</html>\n"
             case "deep":

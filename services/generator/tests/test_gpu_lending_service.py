@@ -63,7 +63,7 @@ async def test_the_card_is_lent_renewed_and_given_back_over_the_bus(
         failed = await outcome(client, "ollama:a")
         assert isinstance(failed, GenerationFailed)
         assert {attempt.error_code for attempt in failed.attempts} == {"card_leased"}
-        assert "run-1" in failed.attempts[0].error
+        assert "run-1" in (failed.attempts[0].error or "")
         renewal = RenewCard(run="run-1", token=lease.token)
         assert (await rpc.ask(client, RenewCard.subject, renewal, CardLease)).granted
         with pytest.raises(RemoteError, match="no longer lent"):

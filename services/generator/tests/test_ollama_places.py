@@ -15,7 +15,7 @@ from running import until
 from simulated_cards import SimulatedCards
 
 from hone_contracts.card import RequestCard
-from hone_generator.memory.errors import CardLeased, DoesNotFit
+from hone_generator.memory.errors import CardLeased, DoesNotFit, OutOfMemory
 from hone_generator.memory.lending import Lending
 from hone_generator.memory.room import Room
 from hone_generator.providers.errors import (
@@ -158,11 +158,14 @@ async def test_a_full_host_passes_the_question_on(fakes: tuple[FakeOllama, FakeO
             await answer(provider, "a")
 
 
-async def test_after_the_first_word_no_other_host_is_asked(fakes: tuple[FakeOllama, FakeOllama]) -> None:
-    small, large = (fake.add(model("cut-stream", 1)) for fake in fakes)
+@pytest.mark.parametrize("trouble", ["cut-stream", "oom-in-stream"])
+async def test_after_the_first_word_no_other_host_is_asked(
+    fakes: tuple[FakeOllama, FakeOllama], trouble: str
+) -> None:
+    small, large = (fake.add(model(trouble, 1)) for fake in fakes)
     async with on(small, large) as provider:
-        with pytest.raises(StreamBroken):
-            await answer(provider, "cut-stream")
+        with pytest.raises((StreamBroken, OutOfMemory)):
+            await answer(provider, trouble)
     assert sum(asked(small, large)) == 1
 
 

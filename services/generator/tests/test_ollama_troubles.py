@@ -13,10 +13,9 @@ from fake_ollama_model import FakeModel
 
 from hone_contracts.models import ModelRef
 from hone_generator.memory.errors import OutOfMemory
-from hone_generator.providers.base import ChatMessage, FinishReason, GenerationRequest, JsonSchema, Role
+from hone_generator.providers.base import ChatMessage, FinishReason, GenerationRequest, Role
 from hone_generator.providers.errors import (
     BadProviderAnswer,
-    ContextTooLong,
     GenerationTimeout,
     ModelLoadFailed,
     ModelNotFound,
@@ -74,6 +73,7 @@ async def trouble(
     ("model", "kind", "transient", "says"),
     [
         ("error-in-stream", StreamBroken, True, "unexpected EOF"),
+        ("oom-in-stream", OutOfMemory, False, "CUDA error"),
         ("cut-stream", StreamBroken, True, "broke off"),
         ("early-end", StreamBroken, True, "without a last word"),
         ("garbage", BadProviderAnswer, True, "not JSON"),
@@ -261,74 +261,6 @@ async def test_a_model_that_is_answered_elsewhere_is_neither_listed_nor_asked(fa
         with pytest.raises(RequestRefused, match=r"ollama\.com"):
             await answer(provider, "big:cloud")
     assert not fake.chats
-
-
-async def test_what_is_sent(fake: FakeOllama) -> None:
-    fake.add(FakeModel("thinker", capabilities=("completion", "thinking"), parameters='stop   "<|im_end|>"'))
-    fake.add(FakeModel("oss", capabilities=("completion", "thinking"), family="gptoss"), "plain")
-    schema = {"type": "object"}
-    messages = (ChatMessage(Role.SYSTEM, "Read."), ChatMessage(Role.USER, "lone surrogate \ud800"))
-    request = GenerationRequest(
-        messages, 77, temperature=0.5, seed=3, constraint=JsonSchema(schema), stop=("END", "<|im_end|>")
-    )
-    async with using(fake.url) as provider:
-        for model in ("thinker", "oss", "plain"):
-            await answer(provider, model, request)
-    thinker, oss, plain = fake.chats
-    assert thinker["options"] == {
-        "temperature": 0.5, "seed": 3, "num_predict": 77, "num_ctx": 4096, "repeat_penalty": 1.0,
-        "stop": ["<|im_end|>", "END"],
-    }  # fmt: skip
-    assert (thinker["think"], oss["think"], "think" in plain) == (False, "low", False)
-    assert thinker["format"] == schema
-    assert thinker["keep_alive"] == 600
-    assert thinker["truncate"] is thinker["shift"] is False
-    assert [message["role"] for message in thinker["messages"]] == ["system", "user"]
-    assert plain["options"]["stop"] == ["END", "<|im_end|>"]
-
-
-@pytest.mark.parametrize(("vocabulary", "context_tokens"), [(261, 16_384), (150_000, 8192)])
-async def test_the_context_grows_with_the_prompt_and_does_not_shrink_while_loaded(
-    fake: FakeOllama, vocabulary: int, context_tokens: int
-) -> None:
-    fake.add(FakeModel("good", vocabulary=vocabulary))
-    long = replace(ASK, messages=(ChatMessage(Role.USER, "loans " * 2000),))
-    async with using(fake.url) as provider:
-        for request in (ASK, long, ASK, long):
-            await answer(provider, "good", request)
-    assert fake.loads == [("good:latest", 4096), ("good:latest", context_tokens)]
-
-
-async def test_what_a_models_own_messages_take_is_counted(fake: FakeOllama) -> None:
-    shot = {"role": "user", "content": "books " * 1000}
-    fake.add(FakeModel("few-shot", messages=(shot,), system="Read."))
-    async with using(fake.url) as provider:
-        await answer(provider, "few-shot")
-        await answer(provider, "few-shot")
-    assert fake.loads == [("few-shot:latest", 8192)]
-    assert fake.shows == 1
-
-
-async def test_a_model_that_was_made_anew_is_looked_at_anew(fake: FakeOllama) -> None:
-    fake.add("good")
-    async with using(fake.url) as provider:
-        await answer(provider, "good")
-        fake.add(FakeModel("good", digest="1" * 64, capabilities=("completion", "thinking")))
-        await answer(provider, "good")
-    assert fake.shows == 2
-    assert fake.chats[-1]["think"] is False
-
-
-@pytest.mark.parametrize("truncates", [False, True])
-async def test_a_prompt_beyond_the_models_context_is_too_long_for_old_and_new_servers(
-    fake: FakeOllama, truncates: bool
-) -> None:
-    fake.truncates = truncates
-    long = replace(ASK, messages=(ChatMessage(Role.USER, "loans " * 500),))
-    error = await trouble(fake, FakeModel("small", context_length=512), long)
-    assert isinstance(error, ContextTooLong)
-    assert error.context_tokens == 512
-    assert error.prompt_tokens > 512
 
 
 async def test_what_a_model_thinks_is_not_its_answer_and_a_missing_count_is_no_error() -> None:
