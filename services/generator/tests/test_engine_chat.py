@@ -13,7 +13,7 @@ from hone_generator.chat.engine import ChatQuestion, Piece
 from hone_generator.engine.chat import Chat
 from hone_generator.engine.errors import NoAnswer
 from hone_generator.providers.base import Capabilities, ChatMessage, FinishReason, Role
-from hone_generator.providers.errors import ProviderUnavailable, StreamBroken
+from hone_generator.providers.errors import ProviderUnavailable, RateLimited, StreamBroken
 
 DOWN = ProviderUnavailable("played", "refused")
 CUT = StreamBroken("played", "cut")
@@ -80,6 +80,25 @@ def test_what_chats_learn_of_a_model_the_next_chat_knows() -> None:
 
     assert simulated(twice()) < 0.2
     assert len(world.local.asked("a")) == 3
+
+
+def test_a_chat_is_told_when_to_ask_again_rather_than_kept_waiting() -> None:
+    world = World(
+        {"a": [Step(error=RateLimited("played", 120))], "b": [Step(error=RateLimited("played", 40))]}
+    )
+
+    async def twice() -> list[NoAnswer]:
+        failures = []
+        for _ in range(2):
+            with pytest.raises(NoAnswer) as failure:
+                await said(world, route("a", "b"))
+            failures.append(failure.value)
+        assert now() < 1001
+        return failures
+
+    limited, left_alone = simulated(twice())
+    assert (limited.body().code, limited.retry_after_s) == ("rate_limited", 40)
+    assert left_alone.body().code == "circuit_open" and 39 < (left_alone.retry_after_s or 0) <= 40
 
 
 def test_a_model_trained_for_one_form_is_not_chatted_with() -> None:

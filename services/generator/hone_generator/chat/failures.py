@@ -69,7 +69,7 @@ def frame_of(error: Exception) -> ChatFrame | None:
     if isinstance(error, NoAnswer):
         body = error.body()
         status = _STATUS.get(body.code, body.status)
-        return _frame(body.code, body.detail, status, status in {429, 502, 503, 504})
+        return _frame(body.code, body.detail, status, status in {429, 502, 503, 504}, error.retry_after_s)
     if isinstance(error, EngineError):
         return _frame(error.code, str(error), 422, False)
     if isinstance(error, HandlingError):

@@ -26,13 +26,15 @@ class OverBudget(EngineError):
 
 
 class NoAnswer(EngineError):
-    """Every model of the route was tried or skipped, and none gave any answer."""
+    """Every model of the route was tried or skipped, and none gave any answer. ``retry_after_s``: when the first of
+    those that want to be left alone may be asked again."""
 
     code = "no_answer"
 
-    def __init__(self, attempts: Sequence[Attempt]) -> None:
+    def __init__(self, attempts: Sequence[Attempt], retry_after_s: float | None = None) -> None:
         super().__init__(listed(attempts))
         self.attempts = tuple(attempts)
+        self.retry_after_s = retry_after_s
 
     def body(self) -> ErrorBody:
         """``code`` is the attempts' own where they all met the same."""
