@@ -80,4 +80,8 @@ def test_the_commonest_spelling_of_a_context_is_the_one_to_use() -> None:
 
 def test_a_context_of_prose_names_nothing() -> None:
     text = "The members of a library. Loans are short. However, nothing else is."
-    assert check_consistency(outline("Member", "Loans", "However"), text).score == 100
+    assert check_consistency(outline("Member", "Loan", "HOWEVER"), text).score == 100
+
+
+def test_a_name_within_a_sentence_is_one() -> None:
+    assert check_consistency(outline("Loan"), "We call it Loans here.").score < 100

@@ -2,6 +2,7 @@ import pytest
 from outlines import outline
 
 from hone_generator.artifacts.kind import Link, Outline, Scope
+from hone_generator.text.phrases import nouns
 from hone_generator.validators.coverage import check_coverage
 
 REQUIREMENTS = """\
@@ -191,3 +192,19 @@ def test_what_agrees_or_is_not_stated_is_no_fault(text: str, links: tuple[Link, 
 def test_types_that_do_not_tell_what_is_connected_are_not_asked() -> None:
     verdict = check_coverage(outline("Member", "Loan", links=None), "Each member has many loans.")
     assert verdict.score == 100
+
+
+def test_a_word_that_stands_everywhere_is_not_the_whole_artifact() -> None:
+    text = "Each member has a fine, a name, a loan and an e-mail. " + "Each fine has a fine. " * 50
+    assert check_coverage(LIBRARY, text).score > 45
+
+
+def test_verbs_of_sentences_about_data_weigh_less_than_nouns() -> None:
+    noun = check_coverage(LIBRARY, "Each member has a name and a nickname.")
+    verb = check_coverage(LIBRARY, "Each member employs many loans, each with a name.")
+    assert noun.score < verb.score < 100
+
+
+def test_nouns_are_told_by_the_words_around_them() -> None:
+    words = tuple("a ward employs many nurses , each with a due date and 12 beds".split())  # noqa: SIM905
+    assert [words[place] for place in sorted(nouns(words))] == ["ward", "nurses", "due", "date", "12", "beds"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hone_contracts.registry import Reading
 from hone_generator.artifacts.data_model import data_model
 from hone_generator.artifacts.kind import Ask, Brief, Link, Parsed, Subject
-from hone_generator.artifacts.mermaid_erd.ir import Diagram
+from hone_generator.artifacts.mermaid_erd.ir import Attribute, Diagram, Entity
 from hone_generator.artifacts.python_code.kind import PythonCode, check_syntax
 from hone_generator.artifacts.python_code.render import render
 from hone_generator.providers.base import ChatMessage, Gbnf, JsonSchema
@@ -297,6 +297,21 @@ def test_every_data_model_renders_to_code_with_distinct_names(diagram: Diagram) 
         ]
         assert len(set(names)) == len(names)
         assert names
+
+
+def test_names_that_python_or_the_module_uses_itself_get_out_of_the_way() -> None:
+    fields = tuple(Attribute(name=name) for name in ("class", "list", "dt", "Field", "field", "2nd", "naïve"))
+    code = render(
+        data_model(Diagram(entities=(Entity(name="Decimal", attributes=fields), Entity(name="none"))))
+    )
+    (first, second) = (node for node in ast.parse(code).body if isinstance(node, ast.ClassDef))
+    names = [
+        node.target.id
+        for node in first.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    ]
+    assert (first.name, second.name) == ("Decimal_", "None_")
+    assert names == ["id", "class_", "list_", "dt_", "Field", "field_", "n_2nd", "naïve"]
 
 
 @settings(max_examples=15, deadline=None)

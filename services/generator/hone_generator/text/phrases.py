@@ -18,7 +18,7 @@ _MARKS = frozenset(",:(/;")
 
 
 def nouns(words: Sequence[str]) -> frozenset[int]:
-    """The places of nouns and of what stands before them (due date) in normalised words."""
+    """The places of nouns and of what stands before them (due date, 12 beds) in normalised words."""
     found: set[int] = set()
     place = 0
     while place < len(words):
