@@ -93,7 +93,7 @@ async def test_facts_alone_are_enough() -> None:
     facts: list[erd_facts.Fact] = [
         erd_facts.Attributes("member", {"email": "string"}),
         erd_facts.Relation("member", "1:N", "loans"),
-        erd_facts.Relation("loan", "N:M", "books"),
+        erd_facts.Relation("loans", "N:M", "books"),
     ]
     draft = await made(
         KIND, "Each member has an email and loans.", erd_facts.dumps(facts), reading="passages_schema"
@@ -104,6 +104,7 @@ async def test_facts_alone_are_enough() -> None:
     )
     document = json.loads(draft.content)
     assert document["$defs"]["Loan"]["properties"]["member_id"] == {"type": "integer"}
+    assert document["$defs"]["Loan"]["properties"]["book_ids"] == {"type": "array", "items": {"type": "integer"}}
     assert document["properties"]["members"] == {"type": "array", "items": {"$ref": "#/$defs/Member"}}
     found = await verdicts(KIND, draft.content, draft)
     assert {name: each.score for name, each in found.items() if each.score < 90} == {}

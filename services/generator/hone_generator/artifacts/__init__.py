@@ -11,6 +11,7 @@ from hone_generator.artifacts.mermaid_erd.kind import MermaidErd
 from hone_generator.artifacts.mermaid_flowchart.kind import MERMAID_FLOWCHART
 from hone_generator.artifacts.mermaid_sequence.kind import MERMAID_SEQUENCE
 from hone_generator.artifacts.mermaid_state.kind import MERMAID_STATE
+from hone_generator.artifacts.openapi.kind import OpenApi
 from hone_generator.artifacts.python_code.kind import PythonCode
 from hone_generator.artifacts.sql_ddl.kind import SqlDdl
 from hone_generator.artifacts.user_stories.kind import UserStories
@@ -21,6 +22,7 @@ _KINDS: tuple[ArtifactKind, ...] = (
     MERMAID_FLOWCHART,
     MERMAID_SEQUENCE,
     MERMAID_STATE,
+    OpenApi(),
     SqlDdl(),
     JsonSchemaDocument(),
     UserStories(),

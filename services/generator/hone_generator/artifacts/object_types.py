@@ -110,13 +110,13 @@ def _object(stated: StatedType, types: Types, prefix: str) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     required: list[str] = []
     for each in stated.fields[:_MOST_FIELDS]:
-        name = _distinct(naming.attribute_name(each.name[:120]).strip("_") or "field", properties)
+        name = _distinct("_".join(naming.words_of(each.name[:120])) or "field", properties)
         properties[name] = field_schema(each, types, prefix, f"{stated.name[:60]}.{each.name[:60]}")
         if each.required:
             required.append(name)
     schema: dict[str, Any] = {"type": "object"}
-    if _shown(stated.description):
-        schema["description"] = _shown(stated.description)
+    if one_line(stated.description):
+        schema["description"] = one_line(stated.description)
     schema["properties"] = properties
     if required:
         schema["required"] = required
@@ -146,7 +146,7 @@ def _one(each: StatedField, types: Types, prefix: str, where: str) -> dict[str, 
             )
         return {"type": "object"}
     if kind == "enum":
-        values = list(dict.fromkeys(shown for value in each.values if (shown := _shown(value))))[
+        values = list(dict.fromkeys(shown for value in each.values if (shown := one_line(value))))[
             :_MOST_VALUES
         ]
         return {"type": "string", "enum": values} if values else {"type": "string"}
@@ -169,7 +169,7 @@ def _limited(one: dict[str, Any], each: StatedField, types: Types, where: str) -
 
 
 def _described(schema: dict[str, Any], each: StatedField) -> dict[str, Any]:
-    shown = _shown(each.description)
+    shown = one_line(each.description)
     return {**schema, "description": shown} if shown else schema
 
 
@@ -199,6 +199,8 @@ def _bounds(
 
 def pattern_problem(pattern: str) -> str:
     """Why a regular expression is none, or too long to be one; it is never run."""
+    if not pattern.isprintable():
+        return "holds a character that cannot be shown: take it out"
     if len(pattern) > _LONGEST_PATTERN:
         return f"has {len(pattern)} characters: make it shorter"
     try:
@@ -208,7 +210,7 @@ def pattern_problem(pattern: str) -> str:
     return ""
 
 
-def _shown(text: str) -> str:
+def one_line(text: str) -> str:
     """One line without controls."""
     return " ".join("".join(char if char.isprintable() else " " for char in text[:500]).split())
 

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from hone_generator.artifacts.held import Stated
-from hone_generator.artifacts.object_types import StatedType, Types, types_of
+from hone_generator.artifacts.object_types import StatedType, Types, one_line, types_of
 from hone_generator.text import naming
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -24,7 +24,7 @@ def schema_of_answer(answer: Answer) -> tuple[dict[str, Any], list[str]]:
     """The document, and what of the answer could not stand in it."""
     types = types_of(answer.types, _PREFIX)
     document: dict[str, Any] = {"$schema": DIALECT}
-    title = " ".join(answer.title[:120].split())
+    title = one_line(answer.title)
     root = types.find(answer.root) if answer.root.strip() else None
     if answer.root.strip() and root is None:
         types.left_out.append(f"root: there is no type {answer.root[:60]}; add the type or leave root empty")
