@@ -1,5 +1,8 @@
 """What the engine counts. Requests may name any model, so only so many get a label of their own."""
 
+from dataclasses import dataclass
+from functools import cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from hone_contracts.artifacts import Attempt
@@ -35,16 +38,42 @@ def label(model: str) -> str:
     return model
 
 
+@dataclass(frozen=True, slots=True)
+class _OfModel:
+    """A model's own counters, found once: finding them takes longer than counting."""
+
+    seconds: Histogram
+    first_token_seconds: Histogram
+    prompt_tokens: Counter
+    completion_tokens: Counter
+
+
+@cache
+def _of(model: str) -> _OfModel:
+    return _OfModel(
+        ATTEMPT_SECONDS.labels(model),
+        FIRST_TOKEN_SECONDS.labels(model),
+        TOKENS.labels(model, "prompt"),
+        TOKENS.labels(model, "completion"),
+    )
+
+
+@cache
+def _attempts(model: str, outcome: str, code: str) -> Counter:
+    return ATTEMPTS.labels(model, outcome, code)
+
+
 def count(attempt: Attempt) -> None:
     model = label(attempt.model)
-    ATTEMPTS.labels(model, attempt.outcome, attempt.error_code or "").inc()
+    _attempts(model, attempt.outcome, attempt.error_code or "").inc()
     if attempt.outcome == "skipped":
         return
-    ATTEMPT_SECONDS.labels(model).observe(attempt.latency_ms / 1000)
+    own = _of(model)
+    own.seconds.observe(attempt.latency_ms / 1000)
     if attempt.first_token_ms is not None:
-        FIRST_TOKEN_SECONDS.labels(model).observe(attempt.first_token_ms / 1000)
-    TOKENS.labels(model, "prompt").inc(attempt.prompt_tokens)
-    TOKENS.labels(model, "completion").inc(attempt.completion_tokens)
+        own.first_token_seconds.observe(attempt.first_token_ms / 1000)
+    own.prompt_tokens.inc(attempt.prompt_tokens)
+    own.completion_tokens.inc(attempt.completion_tokens)
     if attempt.cost_usd:
         COST.labels(model).inc(attempt.cost_usd)
 
