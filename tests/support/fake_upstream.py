@@ -5,9 +5,9 @@ of its requests fail), ``slow-first-token``, ``stall``, ``cut-stream``, ``error-
 ``rate-limit``, ``rate-limit-1`` (recovers after one), ``503-queue``, ``down``, ``overloaded``, ``garbage``,
 ``deep``, ``wrong-shape`` (of the protocol), ``wrong-schema`` (of the answer), ``endless``, ``huge``,
 ``long``, ``portal``, ``redirect``, ``missing``, ``forbidden``, ``teapot``, ``echo-key`` (the key in its
-error), ``refuses``, ``cut-short`` (finish reason length), ``keep-alive``, ``no-usage``, ``too-long``, ``no-
-schema`` (knows no response format), ``old-tokens`` and ``new-tokens`` (``max_tokens``, or only
-``max_completion_tokens``), ``no-temperature``.
+error), ``refuses``, ``cut-short`` (finish reason length), ``keep-alive``, ``no-usage``, ``too-long``,
+``little-room`` (100 tokens for prompt and answer), ``no- schema`` (knows no response format), ``old-tokens``
+and ``new-tokens`` (``max_tokens``, or only ``max_completion_tokens``), ``no-temperature``.
 
 All other names answer what the test gives them: ``answers`` by name, else ``answer``; a model with a schema and
 nothing to say writes the least document of it.

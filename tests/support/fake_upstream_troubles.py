@@ -148,6 +148,8 @@ def wrong_parameter(protocol: str, asked: Asked, context_tokens: int) -> tuple[s
     """Code and message of what a server does not take, as they write them."""
     if trouble_of(asked.model) == "too-long" or asked.prompt_tokens > context_tokens:
         return _too_long(protocol, asked.prompt_tokens, context_tokens)
+    if trouble_of(asked.model) == "little-room" and (asked.max_tokens or 0) + asked.prompt_tokens > 100:
+        return "", _little_room(protocol, asked, 100)
     match trouble_of(asked.model), asked.body:
         case "no-schema", {"response_format": _}:
             return "", "response_format is not supported by this model"
@@ -180,3 +182,12 @@ def _too_long(protocol: str, prompt_tokens: int, context_tokens: int) -> tuple[s
             return "", f"prompt is too long: {prompt_tokens} tokens > {context_tokens} maximum"
     exceeds = f"exceeds the maximum number of tokens allowed ({context_tokens})"
     return "", f"The input token count ({prompt_tokens}) {exceeds}."
+
+
+def _little_room(protocol: str, asked: Asked, context_tokens: int) -> str:
+    """Prompt and answer share the context (vLLM, Anthropic); Gemini counts them apart, and says this of neither."""
+    if protocol == "anthropic":
+        wanted = f"{asked.prompt_tokens} + {asked.max_tokens} > {context_tokens}"
+        return f"input length and `max_tokens` exceed context limit: {wanted}, decrease input length or `max_tokens`"
+    limit = f"This model's maximum context length is {context_tokens} tokens and your request has"
+    return f"'max_tokens' is too large: {asked.max_tokens}. {limit} {asked.prompt_tokens} input tokens"

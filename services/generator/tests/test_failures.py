@@ -18,7 +18,14 @@ from hone_generator.providers.errors import (
     RateLimited,
     RequestRefused,
 )
-from hone_generator.providers.failures import Addressee, Refusal, duration_s, error_of, retry_after_s
+from hone_generator.providers.failures import (
+    Addressee,
+    AnswerTooRoomy,
+    Refusal,
+    duration_s,
+    error_of,
+    retry_after_s,
+)
 from hone_generator.providers.gemini_wire import GeminiWire
 from hone_generator.providers.openai_wire import OpenAIWire
 from hone_generator.providers.remote_provider import Wire
@@ -166,8 +173,8 @@ def test_what_gemini_says_before_an_answer_and_in_its_place(
     [
         ("prompt is too long: 210000 tokens > 200000 maximum", 210_000, 200_000),
         ("The input token count (1048577) exceeds the maximum number of tokens allowed (1048576).", 1048577, 1048576),
-        ("This model's maximum context length is 4096 tokens. However, you requested 5000 tokens (4000 in the "
-         "messages, 1000 in the completion).", 5000, 4096),
+        ("This model's maximum context length is 4096 tokens. However, you requested 6100 tokens (5100 in the "
+         "messages, 1000 in the completion).", 5100, 4096),
         ("Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in 300000 tokens. "
          "(context length)", 300_000, 272_000),
     ],
@@ -178,6 +185,23 @@ def test_how_long_a_prompt_is_and_may_be_is_told_with_the_servers_own_counts(
     error = error_of(ASKED, Refusal(400, "", message))
     assert isinstance(error, ContextTooLong)
     assert (error.prompt_tokens, error.context_tokens) == (prompt_tokens, context_tokens)
+
+
+@pytest.mark.parametrize(
+    ("message", "room_tokens"),
+    [
+        ("This model's maximum context length is 4096 tokens. However, you requested 9000 tokens (808 in the "
+         "messages, 8192 in the completion). Please reduce the length of the messages or completion.", 3288),
+        ("'max_tokens' or 'max_completion_tokens' is too large: 8192. This model's maximum context length is 4096 "
+         "tokens and your request has 808 input tokens (8192 > 4096 - 808).", 3288),
+        ("input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000, decrease input length or "
+         "`max_tokens` and try again", 11_760),
+    ],
+)  # fmt: skip
+def test_a_prompt_that_fits_leaves_the_answer_what_room_there_is(message: str, room_tokens: int) -> None:
+    error = error_of(ASKED, Refusal(400, "invalid_request_error", message))
+    assert isinstance(error, AnswerTooRoomy)
+    assert error.room_tokens == room_tokens
 
 
 def test_a_prompt_that_is_too_long_without_a_count_is_told_without_one() -> None:

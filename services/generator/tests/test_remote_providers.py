@@ -157,6 +157,16 @@ async def test_the_length_of_an_answer_is_told_as_the_model_wants_it(
     assert upstream.asked()[-1].body[wanted] == 50
 
 
+@pytest.mark.parametrize("protocol", ["openai", "anthropic"])
+async def test_an_answer_gets_the_room_that_the_prompt_leaves(
+    upstream: FakeUpstream, protocol: Protocol
+) -> None:
+    async with asking(upstream, protocol) as provider:
+        assert text_of(await chunks(provider, "little-room", replace(ASK, max_tokens=8192))) == PROSE
+        assert text_of(await chunks(provider, "little-room")) == PROSE
+    assert [asked.max_tokens for asked in upstream.asked()] == [8192, 87, 50]
+
+
 async def test_closing_an_answer_stops_the_model(upstream: FakeUpstream, protocol: Protocol) -> None:
     async with asking(upstream, protocol) as provider:
         async with aclosing(provider.generate(ModelRef(provider.name, "endless"), ASK)) as said:

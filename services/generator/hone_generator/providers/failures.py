@@ -30,7 +30,7 @@ _DURATION = re.compile(
 _TOO_LONG = re.compile(
     r"context_length_exceeded|exceed_context_size|maximum context length|prompt is too long|context window"
     r"|exceeds? the (available context size|maximum number of tokens)|input length and .?max_tokens.? exceed"
-    r"|available context size|request_too_large|context length",
+    r"|available context size|request_too_large|context length|exceed context limit",
     re.IGNORECASE,
 )
 _PAIRS = (  # what the prompt has, and what the model takes
@@ -41,6 +41,17 @@ _PAIRS = (  # what the prompt has, and what the model takes
         r"(?:resulted in|requested) (?P<has>\d{1,9}) tokens"
     ),
 )
+_TOGETHER = (  # what the prompt has, and what the model takes of prompt and answer together
+    re.compile(
+        r"maximum context length is (?P<takes>\d{1,9}) tokens.{0,60}requested \d{1,9} tokens"
+        r" \((?P<has>\d{1,9}) in the (?:messages|prompt)"
+    ),
+    re.compile(
+        r"maximum context length is (?P<takes>\d{1,9}) tokens and your (?:request|prompt) has (?P<has>\d{1,9})"
+    ),
+    re.compile(r"context limit: (?P<has>\d{1,9}) \+ \d{1,9} > (?P<takes>\d{1,9})"),
+)
+_LEAST_ROOM_TOKENS = 64
 _KEY_REFUSED = re.compile(
     r"API_KEY_INVALID|invalid_api_key|authentication_error|api key not valid|unregistered callers",
     re.IGNORECASE,
@@ -50,6 +61,14 @@ _NO_CREDIT = re.compile(
 )
 _OVERLOADED = 529  # Anthropic's own
 _NOT_IMPLEMENTED = 501  # as llama-server answers for what it was not started with
+
+
+class AnswerTooRoomy(RequestRefused):
+    """The prompt fits the model's context, and leaves the answer ``room_tokens``, less than was asked for."""
+
+    def __init__(self, model: str, room_tokens: int) -> None:
+        super().__init__(model, f"its context has room for an answer of {room_tokens} tokens, and no more")
+        self.room_tokens = room_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +145,14 @@ def _of_the_server(asked: Addressee, refusal: Refusal, said: str) -> ProviderErr
     return BadProviderAnswer(asked.provider, f"it answered {status}, which is neither an answer nor an error")
 
 
-def _too_long(asked: Addressee, refusal: Refusal) -> ContextTooLong:
-    """With the server's own counts, as far as it tells them."""
+def _too_long(asked: Addressee, refusal: Refusal) -> ProviderError:
+    """With the server's own counts, as far as it tells them. It may be that the prompt alone would fit."""
+    for pattern in _TOGETHER:
+        if found := pattern.search(refusal.message):
+            has, takes = int(found["has"]), int(found["takes"])
+            if takes - has >= _LEAST_ROOM_TOKENS:
+                return AnswerTooRoomy(asked.model, takes - has)
+            return ContextTooLong(asked.model, has, takes)
     has, takes = refusal.prompt_tokens or 0, refusal.context_tokens or 0
     for pattern in _PAIRS:
         if found := pattern.search(refusal.message):

@@ -24,7 +24,7 @@ from hone_generator.providers.errors import (
     ProviderError,
     RequestRefused,
 )
-from hone_generator.providers.failures import Addressee, Refusal
+from hone_generator.providers.failures import Addressee, AnswerTooRoomy, Refusal
 from hone_generator.providers.habits import Habits, KnownHabits
 from hone_generator.providers.remote_answers import Reader, RemoteCall
 from hone_generator.providers.remote_http import Document, RemoteHttp
@@ -134,6 +134,10 @@ class RemoteProvider:
                 async with aclosing(call.stream(path, body, request, reader)) as chunks:
                     async for chunk in chunks:
                         yield chunk
+            except AnswerTooRoomy as refusal:
+                if not tries_left or refusal.room_tokens >= request.max_tokens:
+                    raise
+                request = replace(request, max_tokens=refusal.room_tokens)
             except RequestRefused as refusal:
                 sent = self._wire.parameters(body)
                 if not tries_left or not self._habits.learn(model.name, schema, sent, refusal.reason):
