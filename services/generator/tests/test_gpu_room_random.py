@@ -35,6 +35,7 @@ class Host:
 
     def __init__(self, cards: SimulatedCards, dice: random.Random) -> None:
         self.cards, self.dice = cards, dice
+        self.percent_taken = {name: dice.randint(86, 100) for name in FACTS}
         self.contexts: dict[str, int] = {}
         self.active: Counter[str] = Counter()
         self.sent_away_in_use: list[str] = []
@@ -70,7 +71,7 @@ class Host:
                 return
             await self.some_s(20)
             predicted = predict(FACTS[name], context_tokens, Serving())
-            taken = predicted.total_bytes * self.dice.randint(86, 100) // 100
+            taken = predicted.total_bytes * self.percent_taken[name] // 100
             try:
                 self.cards.take(name, taken, predicted.per_card_bytes)
             except Exhausted:
