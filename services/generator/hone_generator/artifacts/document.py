@@ -274,8 +274,11 @@ _WORDS = {"null": None, "Null": None, "NULL": None, "~": None, "": None, "true":
 
 def _scalar(event: Any) -> Any:
     text: str = event.value
-    if not event.implicit[0] or event.style not in (None, ""):
-        return text
+    return text if not event.implicit[0] or event.style not in (None, "") else plain_scalar(text)
+
+
+def plain_scalar(text: str) -> Any:
+    """What a word without quotes is: null, a boolean, a number, or text."""
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):

@@ -3,6 +3,7 @@ documents (RFC 9457), pages, security, references, is added the same way everywh
 
 from typing import Any
 
+from hone_generator.artifacts.document import plain_scalar
 from hone_generator.artifacts.object_types import StatedField, Types, field_schema, one_line, types_of
 from hone_generator.artifacts.openapi.answer import METHODS, Answer, StatedOperation
 from hone_generator.artifacts.openapi.paths import Paths, Template, operation_id
@@ -211,5 +212,11 @@ def to_yaml(document: dict[str, Any]) -> str:
         def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 (what stands twice is written twice)
             return True
 
+    def written(dumper: yaml.CSafeDumper, text: str) -> yaml.ScalarNode:
+        """In quotes what the YAML of today takes for something else; PyYAML knows that of 2005 alone."""
+        style = None if isinstance(plain_scalar(text), str) else "'"
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+    Plain.add_representer(str, written)
     text: str = yaml.dump(document, Dumper=Plain, sort_keys=False, allow_unicode=True, width=100)
     return text
