@@ -1,5 +1,7 @@
 """``HONE_GPU_*`` is read, or refused with what is wrong."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -22,6 +24,19 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         "http://gpu2:11434": int(79.5 * (1 << 30)),
     }
     assert settings.lease_policy == "train_first"
+
+
+def test_the_file_of_all_services_is_read_after_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hone.toml").write_text(
+        'limit = 0.1\ngpu_limit = 0.7\ngpu_kv_type = "q8_0"\nlog_level = "DEBUG"\n'
+    )
+    monkeypatch.setenv("HONE_CONFIG", str(tmp_path / "hone.toml"))
+    monkeypatch.setenv("HONE_GPU_KV_TYPE", "q4_0")
+    monkeypatch.setenv("HONE_GPU_CARDS", "")
+    settings = GpuSettings()
+    assert (settings.limit, settings.kv_type, settings.card_names) == (0.7, "q4_0", frozenset())
 
 
 @pytest.mark.parametrize(
