@@ -4,6 +4,7 @@ Servers that speak the same protocol differ in what they know of it, and newer m
 (``temperature``, ``max_tokens``). Their own words tell what to leave out.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -48,14 +49,14 @@ class KnownHabits:
     def __init__(self, optional: Mapping[str, str], forms: int, held: int, *, alike: bool = False) -> None:
         self._optional, self._last_form, self._held, self._alike = optional, forms - 1, held, alike
         self._models: dict[str, Habits] = {}
-        self._forms: dict[tuple[str, str], int] = {}
+        self._forms: dict[tuple[str, bytes], int] = {}
         self.knows_schemas = True  # until the server said that it does not
 
     def of(self, name: str, schema: Mapping[str, Any] | None) -> Habits:
         habits = self._models.get(name, Habits())
-        if schema is None:
+        if schema is None or not self._forms:
             return habits
-        return replace(habits, form=max(habits.form, self._forms.get((name, str(schema)), 0)))
+        return replace(habits, form=max(habits.form, self._forms.get((name, _digest(schema)), 0)))
 
     def learn(
         self, name: str, schema: Mapping[str, Any] | None, sent: Mapping[str, Any], refusal: str
@@ -76,7 +77,7 @@ class KnownHabits:
 
     def _learn_form(self, name: str, schema: Mapping[str, Any], habits: Habits, refusal: str) -> None:
         """It may be this schema that it cannot take, or all."""
-        self._forms[name, str(schema)] = form = habits.form + 1
+        self._forms[name, _digest(schema)] = form = habits.form + 1
         if (
             _KNOWS_NONE.search(refusal)
             and _OF_THE_FIELD.search(refusal)
@@ -96,3 +97,8 @@ class KnownHabits:
             if parameter in sent and parameter not in habits.without and re.search(complaint, refusal):
                 return replace(habits, without=habits.without | {parameter})
         return None
+
+
+def _digest(schema: Mapping[str, Any]) -> bytes:
+    """Schemas may be long, and are not kept."""
+    return hashlib.sha256(str(schema).encode(errors="replace")).digest()

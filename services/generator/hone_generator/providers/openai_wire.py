@@ -83,14 +83,12 @@ class OpenAIWire:
         """How the answer is asked to be, and what is said of it in words."""
         if not isinstance(request.constraint, JsonSchema):
             return None, ""
-        schema = dict(request.constraint.schema)
-        if form < 2:
+        schema = request.constraint.schema
+        if form == (0 if self._original else 1):
             strict = adapted(schema, OPENAI_STRICT)
-            if self._original and form == 0 and strict is not None:
-                return _json_schema(strict, strict=True), ""
-            if self._original:
-                return _json_schema(schema, strict=False), ""
-            return _json_schema(strict if form == 1 and strict is not None else schema, strict=True), ""
+            return _json_schema(strict or schema, strict=strict is not None or not self._original), ""
+        if form < 2:
+            return _json_schema(schema, strict=not self._original), ""
         return ({"type": "json_object"} if form == 2 else None), in_words(schema)
 
     def parameters(self, body: Document) -> Mapping[str, Any]:
