@@ -2,11 +2,16 @@ import json
 from collections.abc import Callable, Sequence
 
 import pytest
+from erd_strategies import diagrams
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hone_contracts.erd_facts import FactsError
 from hone_contracts.registry import Reading as Mode
 from hone_generator.artifacts.kind import Brief, Feedback, Subject
+from hone_generator.artifacts.mermaid_erd.ir import Diagram
 from hone_generator.artifacts.mermaid_erd.kind import MermaidErd
+from hone_generator.artifacts.mermaid_erd.project_names import in_project_names
 from hone_generator.artifacts.mermaid_erd.reading import Progress, Reading, read
 from hone_generator.artifacts.mermaid_erd.schema import (
     facts_of_whole_answer,
@@ -16,7 +21,9 @@ from hone_generator.artifacts.mermaid_erd.schema import (
 )
 from hone_generator.artifacts.prompting import whole_messages
 from hone_generator.providers.base import ChatMessage, Gbnf, JsonSchema, Role
+from hone_generator.text.naming import identity
 from hone_generator.text.passages import split_passages
+from hone_generator.validators.consistency import check_consistency
 
 TEXT = "# Library\nMembers borrow many Books.\n\nThey have:\n- an e-mail\n- a phone.\n\nNothing of it at all."
 Constraint = Gbnf | JsonSchema | None
@@ -265,3 +272,37 @@ async def test_what_the_validators_said_is_shown_to_the_model_with_its_answer() 
     assert [message.role for message in last] == [Role.ASSISTANT, Role.USER]
     assert last[0].content == "my answer"
     assert "- line 3: it is wrong" in last[1].content
+
+
+async def test_what_the_project_names_already_is_written_as_there() -> None:
+    context = "CREATE TABLE library_member (e_mail text, Book_Id int);\nclass Shelf: ..."
+    facts = (
+        '[{"a":"library members","l":{"e-mail":"string","name":"string"}},'
+        '{"r":["library members","1:N","books"]}]'
+    )
+    model = Model(lambda prompt: facts if "e-mail" in prompt else "[]")
+    draft = await MermaidErd().make(
+        Brief("Library members have an e-mail, a name and many books.", "passages", context), model, silent
+    )
+    assert [entity["name"] for entity in draft.ir["entities"]] == ["library_member", "Book"]
+    assert draft.ir["relationships"][0]["from"] == "library_member"
+    assert "attribute:library_member.e_mail" in [each.element for each in draft.evidence]
+    parsed = MermaidErd().read(Subject(draft.content, draft=draft))
+    assert check_consistency(parsed.outline(), context).score == 100
+    assert parsed.references().passed
+
+
+@given(
+    diagrams(),
+    st.lists(st.sampled_from(["member_id", "MemberId", "class Loan", "due_date", "Due_Date", "a_b"])),
+)
+def test_the_projects_spelling_changes_no_thing_and_no_relation(diagram: Diagram, context: list[str]) -> None:
+    renamed = in_project_names(diagram, "\n".join(context))
+    assert [identity(each.name) for each in renamed.entities] == [
+        identity(each.name) for each in diagram.entities
+    ]
+    assert [len(each.attributes) for each in renamed.entities] == [
+        len(each.attributes) for each in diagram.entities
+    ]
+    assert len(renamed.relationships) == len(diagram.relationships)
+    assert in_project_names(diagram, None) == diagram

@@ -8,7 +8,7 @@ one the project uses. Synonyms are not guessed.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -65,6 +65,11 @@ def check_consistency(outline: Outline, context: str) -> ValidatorResult:
     score = 100 * (1 - lost / met) if met else 100
     messages.sort(key=lambda each: -each[0])
     return result(NAME, score, (message for _, message in messages), passed=score >= PASS_MARK)
+
+
+def spellings_of(context: str) -> Mapping[str, tuple[str, ...]]:
+    """The names of a context by what they mean (`naming.identity`), as they are written there, the commonest first."""
+    return _names_of(context).spellings
 
 
 def _differs(name: str, known: _Known) -> tuple[float, str] | None:

@@ -17,6 +17,7 @@ from hone_generator.artifacts.mermaid_erd import grounding, parse, prompts, sche
 from hone_generator.artifacts.mermaid_erd.checks import undeclared
 from hone_generator.artifacts.mermaid_erd.ir import Diagram, evidence_of
 from hone_generator.artifacts.mermaid_erd.merge import Answer, merge
+from hone_generator.artifacts.mermaid_erd.project_names import in_project_names
 from hone_generator.artifacts.mermaid_erd.subjects import SubjectTracker
 from hone_generator.artifacts.prompting import whole_messages
 from hone_generator.providers.base import JsonSchema
@@ -58,7 +59,7 @@ async def read(brief: Brief, ask: Ask) -> AsyncIterator[Progress | Reading]:
         async for event in _read_whole(brief, passages, ask):
             yield event
     else:
-        async for event in _read_passages(passages, ask, brief.reading):
+        async for event in _read_passages(passages, ask, brief):
             yield event
 
 
@@ -74,10 +75,12 @@ async def _read_whole(brief: Brief, passages: list[Passage], ask: Ask) -> AsyncI
     found = schema.facts_of_whole_answer(text, passages)
     facts = tuple(fact for answer in found.answers for fact in answer.facts)
     yield Progress(1, 1, "", facts, len(facts))
-    yield _reading(found.answers, passages, found.messages)
+    yield _reading(found.answers, passages, found.messages, brief)
 
 
-async def _read_passages(passages: list[Passage], ask: Ask, mode: Mode) -> AsyncIterator[Progress | Reading]:
+async def _read_passages(
+    passages: list[Passage], ask: Ask, brief: Brief
+) -> AsyncIterator[Progress | Reading]:
     tracker = SubjectTracker()
     answers: list[Answer] = []
     messages: list[str] = []
@@ -85,7 +88,7 @@ async def _read_passages(passages: list[Passage], ask: Ask, mode: Mode) -> Async
     for passage in passages:
         line, subject = normalise(passage.text), tracker.subject_of(passage)
         try:
-            facts, strange = await _facts_of(subject, line, ask, mode)
+            facts, strange = await _facts_of(subject, line, ask, brief.reading)
         except FactsError as error:
             facts, strange, failed = (), (), failed + 1
             messages.append(
@@ -98,7 +101,7 @@ async def _read_passages(passages: list[Passage], ask: Ask, mode: Mode) -> Async
         answers.append(Answer(passage.index, line, facts))
         said += len(facts)
         yield Progress(passage.index + 1, len(passages), passage.text, facts, said)
-    yield _reading(answers, passages, messages, failed)
+    yield _reading(answers, passages, messages, brief, failed)
 
 
 async def _facts_of(subject: str, line: str, ask: Ask, mode: Mode) -> tuple[Facts, tuple[str, ...]]:
@@ -131,9 +134,10 @@ def _reading(
     answers: list[Answer] | tuple[Answer, ...],
     passages: list[Passage],
     messages: list[str] | tuple[str, ...],
+    brief: Brief,
     failed: int = 0,
 ) -> Reading:
-    diagram = merge(answers)
+    diagram = in_project_names(merge(answers), brief.context)
     evidence = evidence_of(diagram, [passage.text for passage in passages])
     return Reading(diagram, tuple(passages), tuple(evidence), tuple(messages), failed)
 
