@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from remote_cases import ASK, KEY, PROTOCOLS, Protocol, asking, chunks, text_of
 from hone_generator.providers.base import ChatMessage, Role
 from hone_generator.providers.errors import BadProviderAnswer, ProviderUnavailable
 from hone_generator.providers.openai import OpenAIProvider, OpenAISettings, Servers
+from hone_generator.providers.remote_http import trusted
 
 CERTIFICATE = Path(__file__).with_name("self_signed.pem")
 
@@ -35,9 +36,32 @@ async def answering(raw: bytes, tls: ssl.SSLContext | None = None) -> AsyncItera
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", told
 
 
-async def test_a_server_that_nobody_vouches_for_is_told_nothing() -> None:
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(CERTIFICATE)
+@pytest.fixture
+def tls() -> Iterator[ssl.SSLContext]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    trusted.cache_clear()
+    yield context
+    trusted.cache_clear()
+
+
+async def test_whom_a_file_of_the_company_vouches_for_is_asked(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    chunk = b'data: {"choices": [{"delta": {"content": "here"}, "finish_reason": "stop"}]}\n\n'
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    async with answering(head + chunk, tls) as (address, told):
+        provider = OpenAIProvider(OpenAISettings(f"https://{address}/v1", SecretStr(KEY)))
+        assert text_of(await chunks(provider, "any")) == "here"
+        await provider.aclose()
+    assert KEY.encode() in told[0]
+
+
+async def test_a_server_that_nobody_vouches_for_is_told_nothing(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     async with answering(b"", tls) as (address, told):
         provider = OpenAIProvider(OpenAISettings(f"https://{address}/v1", SecretStr(KEY)))
         with pytest.raises(ProviderUnavailable, match=r"(?i)certificate"):

@@ -5,8 +5,10 @@ What would quote a key (exceptions with their requests, logs, a server that repe
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
+from functools import cache
 from typing import Any, cast
 
 import httpx
@@ -33,6 +35,12 @@ class _Key(httpx.Auth):
             del request.headers[self._header]
 
 
+@cache
+def trusted() -> ssl.SSLContext:
+    """Who vouches for servers: those that httpx knows, or who stands in ``SSL_CERT_FILE`` (a company's own)."""
+    return httpx.create_ssl_context()
+
+
 class RemoteHttp:
     """One provider at one address. httpx's errors come out as ProviderUnavailable.
 
@@ -57,6 +65,7 @@ class RemoteHttp:
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
             headers={"Accept-Encoding": "identity", "Content-Type": "application/json", **(headers or {})},
             follow_redirects=False,
+            verify=trusted(),
             auth=_Key(*key_header, key) if key is not None else None,
             trust_env=not direct,
         )
