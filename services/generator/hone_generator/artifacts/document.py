@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 MOST_BYTES = 256 * 1024
@@ -133,13 +134,16 @@ class _Builder:
         self._open.pop()
 
 
+_HALF = re.compile("[\ud800-\udfff]")
+
+
 def _check_scalar(value: Any, line: int) -> None:
     """JSON has neither infinity nor halves of characters, though Python reads both."""
     if isinstance(value, float) and not math.isfinite(value):
         raise Malformed(line, "a number is out of range: write a smaller one")
     if isinstance(value, int) and abs(value) > 10**40:
         raise Malformed(line, "a number is out of range: write a smaller one")
-    if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+    if isinstance(value, str) and not value.isascii() and _HALF.search(value):
         raise Malformed(line, "a text holds half a character: take it out")
 
 
@@ -148,8 +152,9 @@ _TOKEN = re.compile(
 )
 
 
+@lru_cache(maxsize=2)
 def read_json(text: str) -> Document:
-    """Strict JSON. Raises Malformed."""
+    """Strict JSON, read once for all that judge it. Raises Malformed."""
     _check_depth(text)
     try:
         json.loads(text)
@@ -181,8 +186,9 @@ def _check_depth(text: str) -> None:
             raise Malformed(line, f"the document is nested deeper than {_DEEPEST} levels: make it flat")
 
 
+@lru_cache(maxsize=2)
 def read_yaml(text: str) -> Document:
-    """One YAML document. Raises Malformed."""
+    """One YAML document, read once for all that judge it. Raises Malformed."""
     import yaml  # noqa: PLC0415 (only documents need it)
 
     builder = _Builder()
@@ -208,11 +214,12 @@ def _expanded(
     """Events with aliases replaced by those of what they name, which the builder's bound on values stops early."""
     import yaml  # noqa: PLC0415 (as above)
 
-    kept = 0
+    kept, begun = 0, False
     for event in events:
-        if isinstance(event, yaml.DocumentStartEvent) and anchors.get("") is not None:
-            raise Malformed(event.start_mark.line + 1, "a second document begins here: write one alone")
-        anchors.setdefault("", []) if isinstance(event, yaml.DocumentStartEvent) else None
+        if isinstance(event, yaml.DocumentStartEvent):
+            if begun:
+                raise Malformed(event.start_mark.line + 1, "a second document begins here: write one alone")
+            begun = True
         if isinstance(event, yaml.AliasEvent):
             found = anchors.get(event.anchor)
             if found is None or any(found is open_ for open_, _ in recording):
@@ -228,6 +235,8 @@ def _expanded(
                 recording.append((anchors[event.anchor], 0))
             yield event
             following = [event]
+        if not recording:
+            continue
         kept += len(following) * len(recording)
         if kept > _MOST_VALUES:
             raise Malformed(event.start_mark.line + 1, "the document repeats itself too often: write less")
