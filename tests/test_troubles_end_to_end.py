@@ -12,7 +12,7 @@ from fake_upstream import FakeUpstream
 from fake_upstream_troubles import Delays
 from openai import APIError, AsyncOpenAI
 from playing import KEY
-from whole_path import GOOD, REQUIREMENTS, default_route, upstream_in, whole_path
+from whole_path import GOOD, QUICK, REQUIREMENTS, default_route, upstream_in, whole_path
 
 from hone_contracts.artifacts import Artifact
 
@@ -49,11 +49,12 @@ FALLS_BACK = {
 async def test_a_model_in_trouble_is_left_for_the_next_one(
     nats_server: Any, tmp_path: Path, upstream: FakeUpstream, trouble: str
 ) -> None:
-    route = default_route(f"openai:{trouble}", "openai:good")
+    limits = QUICK if trouble in {"slow-first-token", "stall"} else {}
+    route = default_route(f"openai:{trouble}", "openai:good", limits=limits)
     async with whole_path(nats_server.url, tmp_path, route) as path:
         began = time.monotonic()
         artifact = await path.artifact()
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 30
     assert (artifact["model"], artifact["accepted"]) == ("openai:good", True)
     *tried, last = artifact["attempts"]
     assert {each["model"] for each in tried} == {f"openai:{trouble}"}
@@ -122,7 +123,7 @@ async def test_when_all_models_are_down_the_failure_lists_each_attempt(
 ) -> None:
     route = default_route(
         "openai:down", "ollama:not-there", "openai:stall", cloud=True, cloud_models=["gemini:down", "anthropic:down"],
-        attempts_per_model=2,
+        attempts_per_model=2, limits=QUICK,
     )  # fmt: skip
     async with whole_path(nats_server.url, tmp_path, route, OLLAMA_HOST="127.0.0.1:9") as path:
         error = await path.failure()
@@ -162,7 +163,7 @@ async def test_hostile_texts_change_no_route_reveal_no_key_and_call_nothing(
 async def test_a_chat_by_the_default_route_falls_back_and_an_openai_client_sees_only_the_answer(
     nats_server: Any, tmp_path: Path, upstream: FakeUpstream
 ) -> None:
-    route = default_route("openai:down", "openai:slow-first-token", "openai:good")
+    route = default_route("openai:down", "openai:slow-first-token", "openai:good", limits=QUICK)
     async with whole_path(nats_server.url, tmp_path, route) as path:
         openai = AsyncOpenAI(base_url=f"{path.http.base_url}/v1", api_key=KEY, max_retries=0)
         stream = await openai.chat.completions.create(
