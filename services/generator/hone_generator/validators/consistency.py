@@ -68,7 +68,7 @@ def check_consistency(outline: Outline, context: str) -> ValidatorResult:
 
 
 def spellings_of(context: str) -> Mapping[str, tuple[str, ...]]:
-    """The names of a context by what they mean (`naming.identity`), as they are written there, the commonest first."""
+    """The names of a context by what they mean (`naming.identity`), as written there, the commonest first."""
     return _names_of(context).spellings
 
 

@@ -69,7 +69,10 @@ async def _read_whole(brief: Brief, passages: list[Passage], ask: Ask) -> AsyncI
     if drawn is not None:
         yield Progress(1, 1, "", (), 0)
         yield Reading(
-            drawn, tuple(passages), (), ("the answer was a Mermaid diagram, not the JSON document",)
+            in_project_names(drawn, brief.context),
+            tuple(passages),
+            (),
+            ("the answer was a Mermaid diagram, not the JSON document",),
         )
         return
     found = schema.facts_of_whole_answer(text, passages)
