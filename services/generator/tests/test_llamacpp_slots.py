@@ -13,7 +13,7 @@ from tiny_llama import CONTEXT_TOKENS, write_tiny_llama
 
 from hone_contracts.models import ModelRef
 from hone_generator.providers.base import ChatMessage, Gbnf, GenerationRequest, Role
-from hone_generator.providers.errors import GenerationTimeout, RequestRefused
+from hone_generator.providers.errors import GenerationTimeout
 from hone_generator.providers.llamacpp import LlamaCppProvider, LlamaCppSettings, ModelFile
 from hone_generator.providers.llamacpp_slots import Slots
 
@@ -69,12 +69,6 @@ async def test_models_in_use_stay_and_a_third_waits_for_one_of_them(provider: Ll
         await third
         assert await loaded(provider) == "ac"
         assert await anext(first)
-
-
-async def test_it_gives_no_vectors_and_says_who_does(provider: LlamaCppProvider) -> None:
-    assert not provider.capabilities.embeddings
-    with pytest.raises(RequestRefused, match="Ollama"):
-        await provider.embed(ModelRef("llamacpp", "a"), ["text"])
 
 
 async def test_the_first_token_has_a_limit_of_its_own(provider: LlamaCppProvider) -> None:

@@ -20,7 +20,7 @@ def byte_tokens() -> list[str]:
     return [names[byte] for byte in range(256)]
 
 
-def write_tiny_llama(path: Path, seed: int = 0) -> None:
+def write_tiny_llama(path: Path, seed: int = 0, *, pooling: gguf.PoolingType | None = None) -> None:
     """A Llama of about 100,000 random parameters, with a vocabulary of bytes and a ChatML template."""
     width, layers, heads, ffn = 64, 2, 4, 128
     random_floats = np.random.default_rng(seed)
@@ -28,6 +28,8 @@ def write_tiny_llama(path: Path, seed: int = 0) -> None:
     types = [gguf.TokenType.NORMAL] * 258 + [gguf.TokenType.CONTROL] * 3
     writer = gguf.GGUFWriter(str(path), "llama")
     writer.add_context_length(CONTEXT_TOKENS)
+    if pooling is not None:
+        writer.add_pooling_type(pooling)
     writer.add_embedding_length(width)
     writer.add_block_count(layers)
     writer.add_feed_forward_length(ffn)

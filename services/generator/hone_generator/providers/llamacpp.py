@@ -4,13 +4,13 @@ import importlib.util
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from hone_contracts.models import ModelRef
 from hone_generator.providers.base import Capabilities, Chunk, GenerationRequest, Health, ModelInfo
-from hone_generator.providers.errors import ModelLoadFailed, ModelNotFound, RequestRefused
+from hone_generator.providers.errors import ModelLoadFailed, ModelNotFound
 from hone_generator.providers.gguf_header import NotAModelFile, check_header
 from hone_generator.providers.llamacpp_model import PROVIDER, HostedModel, HostLimits
 from hone_generator.providers.llamacpp_slots import Slots
@@ -44,6 +44,7 @@ class LlamaCppSettings:
     idle_unload_s: float = 600.0
     most_loaded: int = 4
     load_limit_s: float = 120.0
+    embed_limit_s: float = 60.0
     cancel_grace_s: float = 2.0
     reuse_prompts_from_chars: int = 2_000
 
@@ -56,6 +57,7 @@ class _Key:
     size_bytes: int
     modified_ns: int
     context_tokens: int
+    embeds: bool = False
 
 
 class LlamaCppProvider:
@@ -63,7 +65,7 @@ class LlamaCppProvider:
 
     name = PROVIDER
     local = True
-    capabilities = Capabilities(grammar=True, json_schema=True)
+    capabilities = Capabilities(grammar=True, json_schema=True, embeddings=True)
 
     def __init__(self, files: Mapping[str, ModelFile], settings: LlamaCppSettings) -> None:
         self._files = files
@@ -80,13 +82,13 @@ class LlamaCppProvider:
             async for chunk in chunks:
                 yield chunk
 
-    async def embed(
-        self,
-        model: ModelRef,
-        texts: Sequence[str],  # noqa: ARG002 (the interface's)
-    ) -> Sequence[Sequence[float]]:
-        """A process that answers gives no vectors: llama.cpp is set up for the one or the other."""
-        raise RequestRefused(str(model), "Hone's own llama.cpp gives no vectors; choose a model of Ollama")
+    async def embed(self, model: ModelRef, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        """By models whose file says how the values of their tokens become one (``pooling_type``), as those
+        made for it do; in a process beside that of the model's answers. Raises RequestRefused for others, and
+        for an empty text."""
+        hosted = self._model(model, embeds=True)
+        async with self._slots.held(hosted, self._hosted.values()):
+            return [await hosted.embed(text, self._settings.embed_limit_s) for text in texts]
 
     async def models(self) -> Sequence[ModelInfo]:
         """Those whose files are there."""
@@ -112,9 +114,10 @@ class LlamaCppProvider:
 
     async def unload(self, model: ModelRef) -> None:
         """Give the model's memory back to the system, after the answers that are asked for."""
-        hosted = self._hosted.get(self._key(model, self._file(model)))
-        if hosted is not None:
-            await hosted.unload()
+        key = self._key(model, self._file(model))
+        for each in (key, replace(key, embeds=True)):
+            if (hosted := self._hosted.get(each)) is not None:
+                await hosted.unload()
 
     async def aclose(self) -> None:
         for hosted in self._hosted.values():
@@ -125,8 +128,8 @@ class LlamaCppProvider:
         hosted = self._hosted.get(key)
         return hosted.pid if hosted is not None else None
 
-    def _model(self, model: ModelRef) -> HostedModel:
-        key = self._key(model, self._file(model))
+    def _model(self, model: ModelRef, *, embeds: bool = False) -> HostedModel:
+        key = replace(self._key(model, self._file(model)), embeds=embeds)
         if key not in self._hosted:
             self._hosted[key] = HostedModel(str(model), key.path, self._limits(key))
         return self._hosted[key]
@@ -165,4 +168,5 @@ class LlamaCppProvider:
             cancel_grace_s=settings.cancel_grace_s,
             idle_unload_s=settings.idle_unload_s,
             reuse_prompts_from_chars=settings.reuse_prompts_from_chars,
+            embeds=key.embeds,
         )

@@ -4,7 +4,8 @@
 
 It says {"id": 0, "ready": true} or {"id": 0, "error"} once. Then {"id", "generate": BODY}, where BODY is that of an
 OpenAI chat completion, is answered by {"id", "text"}… and at last {"id", "finish", "usage", "timings"}, {"id",
-"cancelled": true} or {"id", "error"}. {"cancel": ID} stops a generation. It ends when its stdin closes.
+"cancelled": true} or {"id", "error"}. {"cancel": ID} stops a generation. With "embeds": true among the options it
+answers {"id", "embed": TEXT} instead, by {"id", "vector"} or {"id", "error"}. It ends when its stdin closes.
 
 Native code may abort on a hostile file, and keeps the memory it once had: both are for this process alone.
 """
@@ -76,8 +77,30 @@ class Generation:
         return self.cancelled.is_set()
 
 
-def parameters(path: str, context_tokens: int, threads: int, socket: str) -> Any:
+class Embedding:
+    """One text in the making of its vector, which nothing stops."""
+
+    def __init__(self, request_id: int, text: str, answers: Answers) -> None:
+        self.cancelled = threading.Event()
+        self._id, self._text, self._answers = request_id, text, answers
+
+    def run(self, server: Any) -> None:
+        try:
+            answer = server.handle_embeddings({"input": self._text})
+            told = (
+                {"vector": answer["data"][0]["embedding"]} if "data" in answer else {"error": answer["error"]}
+            )
+        except Exception as error:  # noqa: BLE001 (whatever a binding raises is this request's answer)
+            told = {"error": {"message": f"{type(error).__name__}: {error}"}}
+        self._answers.write({"id": self._id, **told})
+
+
+def parameters(path: str, context_tokens: int, threads: int, socket: str, embeds: bool) -> Any:
     params = xllamacpp.CommonParams()
+    if embeds:
+        params.embedding = True
+        # A text is read at once or not at all.
+        params.n_batch = params.n_ubatch = context_tokens
     params.model.path = path
     params.n_ctx = context_tokens
     params.n_parallel = 1
@@ -93,10 +116,12 @@ def parameters(path: str, context_tokens: int, threads: int, socket: str) -> Any
     return params
 
 
-def load(path: str, context_tokens: int, threads: int) -> Any:
+def load(path: str, context_tokens: int, threads: int, embeds: bool = False) -> Any:
     """The running server. Raises RuntimeError when llama.cpp refuses the file, and may abort the process."""
     with tempfile.TemporaryDirectory(prefix="hone-llamacpp-") as private:
-        server = xllamacpp.Server(parameters(path, context_tokens, threads, str(Path(private) / "http.sock")))
+        server = xllamacpp.Server(
+            parameters(path, context_tokens, threads, str(Path(private) / "http.sock"), embeds)
+        )
     # llama.cpp took these over, to end its loop and nothing else.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -105,16 +130,20 @@ def load(path: str, context_tokens: int, threads: int) -> Any:
 
 def serve(server: Any, answers: Answers) -> None:
     """Until stdin closes. A generation runs in a thread of its own, so that it can be told to stop."""
-    running: dict[int, Generation] = {}
+    running: dict[int, Generation | Embedding] = {}
     for line in sys.stdin.buffer:
         document = json.loads(line)
         if "cancel" in document:
             if generation := running.get(document["cancel"]):
                 generation.cancelled.set()
             continue
-        generation = Generation(document["id"], document["generate"], answers)
-        running = {document["id"]: generation}  # the client sends the next one when this has ended
-        threading.Thread(target=generation.run, args=(server,), daemon=True).start()
+        work: Generation | Embedding
+        if "embed" in document:
+            work = Embedding(document["id"], document["embed"], answers)
+        else:
+            work = Generation(document["id"], document["generate"], answers)
+        running = {document["id"]: work}  # the client sends the next one when this has ended
+        threading.Thread(target=work.run, args=(server,), daemon=True).start()
 
 
 def main() -> None:

@@ -6,8 +6,8 @@ import logging
 import re
 import sys
 import time
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 _MAX_ANSWER_BYTES = 1024 * 1024  # one token's text, or an error's
 _HOST = (sys.executable, "-P", "-m", "hone_generator.providers.llamacpp_host")
 _CAUSE = re.compile(r"error|fail|invalid|assert|bad_alloc", re.IGNORECASE)
+_TOO_LONG_TO_EMBED = re.compile(r"input \(([0-9]{1,12}) tokens\) is (?:too large|larger)")
 _CLUTTER = re.compile(r"^(?:[0-9.]+ [A-Z] \w+: +|/\S*/(?=[\w.-]+:[0-9]+: ))")  # time, level, function; a path
 # llama.cpp would otherwise call a debugger to print where it aborted.
 _ENVIRONMENT = {"GGML_NO_BACKTRACE": "1"}
@@ -38,8 +39,9 @@ _ENVIRONMENT = {"GGML_NO_BACKTRACE": "1"}
 
 @dataclass(frozen=True, slots=True)
 class HostLimits:
-    """How a model is run. ``reuse_prompts_from_chars``: a prompt at least that long reuses what it has in common
-    with the one before; shorter ones do not, so that the same request has the same answer whatever came before.
+    """How a model is run; one that ``embeds`` gives vectors and no answers. ``reuse_prompts_from_chars``: a
+    prompt at least that long reuses what it has in common with the one before; shorter ones do not, so that
+    the same request has the same answer whatever came before.
     """
 
     threads: int
@@ -48,6 +50,7 @@ class HostLimits:
     cancel_grace_s: float
     idle_unload_s: float
     reuse_prompts_from_chars: int
+    embeds: bool = False
 
 
 class HostedModel:
@@ -69,13 +72,39 @@ class HostedModel:
         return self._child.pid if self._child is not None and self._child.alive else None
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        async with (
+            self._in_turn() as child,
+            aclosing(self._answer(child, request)) as chunks,
+        ):
+            async for chunk in chunks:
+                yield chunk
+
+    async def embed(self, text: str, limit_s: float) -> list[float]:
+        """Of a model that ``embeds``."""
+        async with self._in_turn() as child:
+            with child.call({"embed": text}) as replies:
+                ended = False
+                try:
+                    answer = await self._next(replies, time.monotonic() + limit_s, limit_s, began=False)
+                    ended = True
+                finally:
+                    if not ended:
+                        await self._cancel(child, replies)
+        if "error" in answer:
+            raise self._refusal(answer["error"])
+        vector = answer.get("vector")
+        if not (
+            isinstance(vector, list) and vector and all(isinstance(value, float | int) for value in vector)
+        ):
+            raise BadProviderAnswer(PROVIDER, f"{self._name} gives no vector")
+        return vector
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[NdjsonChild]:
         async with self._turn:
             self._stop_idle_timer()
             try:
-                child = await self._loaded()
-                async with aclosing(self._answer(child, request)) as chunks:
-                    async for chunk in chunks:
-                        yield chunk
+                yield await self._loaded()
             finally:
                 self.last_used = time.monotonic()
                 self._start_idle_timer()
@@ -137,6 +166,7 @@ class HostedModel:
             "path": str(self._path),
             "context_tokens": self._limits.context_tokens,
             "threads": self._limits.threads,
+            "embeds": self._limits.embeds,
         }
         try:
             child = await NdjsonChild.start(
@@ -190,6 +220,8 @@ class HostedModel:
     def _refusal(self, error: Mapping[str, Any]) -> ProviderError:
         if error.get("type") == "exceed_context_size_error":
             return ContextTooLong(self._name, error["n_prompt_tokens"], error["n_ctx"])
+        if found := _TOO_LONG_TO_EMBED.search(str(error.get("message"))):
+            return ContextTooLong(self._name, int(found[1]), self._limits.context_tokens)
         return RequestRefused(self._name, str(error.get("message", error)))
 
     def _start_idle_timer(self) -> None:
