@@ -18,13 +18,14 @@ async def judge(kind: ArtifactKind, subject: Subject, tools: Tools) -> list[Vali
     try:
         await asyncio.sleep(0)  # the grammar's process begins before the thread below takes the interpreter
         # In a thread, since hostile texts take their time and the loop has other requests.
-        results = await asyncio.to_thread(_read_and_check, kind, subject)
+        results = await asyncio.to_thread(read_and_check, kind, subject)
         return [await grammar, *results]
     finally:
         grammar.cancel()
 
 
-def _read_and_check(kind: ArtifactKind, subject: Subject) -> list[ValidatorResult]:
+def read_and_check(kind: ArtifactKind, subject: Subject) -> list[ValidatorResult]:
+    """The verdicts of all but syntax, which is asked of another process."""
     parsed = kind.read(subject)
     outline = parsed.outline()
     results = [parsed.structure(), check_purity(subject.content, kind.type)]
