@@ -208,3 +208,17 @@ async def test_half_characters_and_nuls_of_a_model_stop_no_job(
         events = await path.events(job)
         assert (await path.job(job))["state"] == "succeeded"
     assert any(name == "token" for name, _ in events)
+
+
+async def test_at_the_deadline_of_a_request_the_best_answer_until_then_is_the_result(
+    nats_server: Any, tmp_path: Path, upstream: FakeUpstream
+) -> None:
+    upstream.answers["poor"] = json.dumps({"entities": [], "attributes": [], "relationships": []})
+    route = default_route("openai:poor", "openai:slow-first-token", attempts_per_model=1)
+    async with whole_path(nats_server.url, tmp_path, route) as path:
+        artifact = await path.artifact(budget={"deadline_s": 4})
+        error = await path.failure(budget={"deadline_s": 1}, model="openai:slow-first-token")
+    assert (artifact["model"], artifact["accepted"]) == ("openai:poor", False)
+    assert [each["error_code"] for each in artifact["attempts"]] == [None, "deadline"]
+    assert 4000 <= artifact["timings_ms"]["total"] < 5000
+    assert (error["code"], len(error["attempts"])) == ("deadline", 1)
