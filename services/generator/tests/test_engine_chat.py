@@ -5,6 +5,8 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+from engine_strategies import plays, price, routes
+from hypothesis import given, settings
 from played_models import Step, World, route
 from simulated_time import now, simulated
 
@@ -13,7 +15,7 @@ from hone_generator.chat.engine import ChatQuestion, Piece
 from hone_generator.engine.chat import Chat
 from hone_generator.engine.errors import NoAnswer
 from hone_generator.providers.base import Capabilities, ChatMessage, FinishReason, Role
-from hone_generator.providers.errors import ProviderUnavailable, RateLimited, StreamBroken
+from hone_generator.providers.errors import ProviderError, ProviderUnavailable, RateLimited, StreamBroken
 
 DOWN = ProviderUnavailable("played", "refused")
 CUT = StreamBroken("played", "cut")
@@ -155,3 +157,37 @@ def test_the_tokens_of_the_budget_bound_the_answer() -> None:
     world: Any = World({"a": [Step("Hi")]})
     simulated(said(world, route("a", budget=Budget(max_tokens=100))))
     assert 0 < world.local.requests[0][1].max_tokens < 100
+
+
+@settings(max_examples=150, deadline=None)
+@given(plays, routes())
+def test_a_chat_is_one_models_words_to_the_end_or_an_error_in_time(
+    plays: dict[str, Sequence[Step]], chosen: Route
+) -> None:
+    world = World(plays, price=price)
+    heard: list[Piece] = []
+
+    async def listen() -> Exception | None:
+        began = now()
+        try:
+            async with aclosing(chat_of(world, chosen)(HELLO)) as pieces:
+                async for piece in pieces:
+                    heard.append(piece)  # noqa: PERF401 (what was heard before it broke off counts)
+        except (NoAnswer, ProviderError) as error:
+            return error
+        finally:
+            # Its deadline; then a model may be slow to stop, and whoever listens has its own patience.
+            assert now() - began <= chosen.budget.deadline_s + 31
+        return None
+
+    error = simulated(listen())
+    text = "".join(piece.text for piece in heard)
+    text.encode()
+    assert len({piece.model for piece in heard if piece.text}) <= 1
+    if error is None:
+        assert heard and heard[-1].finish_reason is not None
+    if isinstance(error, NoAnswer):
+        assert not text
+        assert error.attempts
+    if not chosen.cloud:
+        assert world.cloud.requests == []
