@@ -34,7 +34,7 @@ def model(name: str, gib: float = 8, **others: object) -> FakeModel:
 
 
 def settings(**others: object) -> GpuSettings:
-    quick = {"poll_s": 0.005, "busy_wait_s": 20, "unload_wait_s": 10}
+    quick = {"poll_s": 0.005, "steady_s": 0.5, "busy_wait_s": 20, "unload_wait_s": 10}
     return GpuSettings.model_validate(quick | others)
 
 

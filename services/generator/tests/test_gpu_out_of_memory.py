@@ -5,12 +5,17 @@ from collections.abc import Iterator
 
 import pytest
 from fake_ollama import FakeOllama, serving
-from gpu_scene import LONG, answer, making_room, model
-from simulated_cards import SimulatedCards
+from gpu_scene import LONG, answer, making_room, model, settings
+from simulated_cards import GIB, SimulatedCards
+from simulated_time import now, simulated
 
+from hone_generator.memory.cards import Card
 from hone_generator.memory.errors import CardBusy, DoesNotFit, OutOfMemory, RunnerDied
 from hone_generator.memory.footprint import Serving, predict
+from hone_generator.memory.hosts import Wanted
+from hone_generator.memory.room import Room
 from hone_generator.providers.ollama_show import profile
+from hone_generator.providers.ollama_wire import ModelEntry
 
 
 @pytest.fixture
@@ -125,3 +130,47 @@ async def test_a_server_that_does_not_let_a_model_go_is_not_waited_for_for_ever(
         fake.leaving_s = 3600
         with pytest.raises(CardBusy, match="does not leave"):
             await answer(provider, "c")
+
+
+class Restless:
+    """A server whose other client loads a model again each time that it has gone."""
+
+    url = "http://127.0.0.1:1"
+
+    def __init__(self) -> None:
+        self.unloads = 0
+        self.gone = False
+
+    async def loaded(self) -> list[ModelEntry]:
+        listed = [] if self.gone else [ModelEntry("a:latest", vram_bytes=20 * GIB, context_tokens=4096)]
+        self.gone = False
+        return listed
+
+    async def load(self, name: str, context_tokens: int) -> None:
+        raise AssertionError("there is no room for it")
+
+    async def unload(self, name: str) -> None:
+        self.unloads += 1
+        self.gone = True
+
+
+def test_models_that_others_load_as_fast_as_they_leave_are_given_up() -> None:
+    cards = SimulatedCards(24)
+    cards.occupy(20)
+    host = Restless()
+    known = model("c")
+    wanted = Wanted("ollama:c", "c", (4096,), 4096, facts=profile(known.shown(), known.size_bytes).facts)
+
+    async def use() -> None:
+        room = Room(settings(), cards, now)
+        room.here.look = look  # type: ignore[method-assign]
+        room.add(host)
+        async with room.use(host, wanted):
+            raise AssertionError("there is no room for it")
+
+    async def look() -> tuple[Card, ...]:
+        return cards.read()
+
+    with pytest.raises(CardBusy, match="as fast as it leaves"):
+        simulated(use())
+    assert host.unloads == 32

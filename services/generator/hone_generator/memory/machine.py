@@ -92,7 +92,7 @@ class Machine:
         """With who uses them at this moment."""
         found = []
         for entry in entries:
-            using = self.of(Key(url, full_name(entry.name)))
+            using = self._using.get(Key(url, full_name(entry.name)), _Using())
             found.append(
                 Resident(
                     full_name(entry.name),

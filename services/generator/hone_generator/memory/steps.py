@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 # Of the memory of a model that left, so much must be free before the card counts as freed: as Ollama itself waits.
 _FREED_SHARE = 0.8
 _LOOK_AGAIN_S = 1.0
+# Somebody else loads them again as fast as they leave.
+_MOST_EVICTIONS = 32
 
 Surplus = MutableMapping[tuple[str, str], int]
 """By a model's name and digest: the bytes that it took beyond what was predicted."""
@@ -63,6 +65,7 @@ class Steps:
         self._settings, self._clock, self._surplus = rules.settings, rules.clock, rules.surplus
         self._name = full_name(wanted.name)
         self._key = Key(host.url, self._name)
+        self._evictions = 0
 
     async def at_once(self) -> int | None:
         """If the model is loaded with enough context and is not being sent away, it is in use when this returns."""
@@ -151,6 +154,9 @@ class Steps:
             if isinstance(error, OutOfMemory | RunnerDied):
                 return error
             raise
+        except BaseException:
+            self._ended()
+            raise
         metrics.LOAD_SECONDS.observe(self._clock() - started)
         return None
 
@@ -198,6 +204,9 @@ class Steps:
         self._wanted = replace(self._wanted, contexts=smaller, enough_tokens=enough)
 
     async def _evict(self, resident: Resident, reason: str) -> None:
+        self._evictions += 1
+        if self._evictions > _MOST_EVICTIONS:
+            raise CardBusy(self._wanted.model, f"others load {resident.name} again as fast as it leaves")
         await evict(self._machine, self._host, resident, self._settings, reason)
 
     async def _wait(self, for_what: str, deadline: float) -> None:
@@ -253,8 +262,9 @@ async def _freed(machine: Machine, enough_bytes: int, settings: GpuSettings) -> 
     loop = asyncio.get_running_loop()
     deadline = loop.time() + settings.unload_wait_s
     while (now := loop.time()) < deadline:
-        seen = sum(card.used_bytes for card in await machine.look())
-        if seen <= enough_bytes or (seen == used and now - since >= settings.steady_s):
+        cards = await machine.look()
+        seen = sum(card.used_bytes for card in cards)
+        if not cards or seen <= enough_bytes or (seen == used and now - since >= settings.steady_s):
             return
         if seen != used:
             used, since = seen, now
