@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 from simulated_time import now, simulated
 
 from hone_contracts.registry import Budget
+from hone_generator.engine import metrics
 from hone_generator.engine.errors import NoAnswer
 from hone_generator.memory.errors import DoesNotFit
 from hone_generator.providers.base import Capabilities, FinishReason, Role
@@ -347,7 +348,9 @@ def test_what_the_texts_say_changes_neither_who_is_asked_nor_what_with() -> None
         assert hostile not in request.messages[0].content  # never among the instructions
 
 
-def test_what_was_tried_is_counted_for_metrics() -> None:
+def test_what_was_tried_is_counted_for_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "_labels", set())  # other tests of this process may have used them up
+
     def value(name: str, **labels: str) -> float:
         return REGISTRY.get_sample_value(name, labels) or 0.0
 
