@@ -231,6 +231,7 @@ def test_relations_are_attributes_of_the_other_type_or_named_after_it() -> None:
 def test_numbers_of_the_code_answer_those_of_the_requirements() -> None:
     lax = check_coverage(read(CODE.replace("= 5", "= 9")).outline(), REQUIREMENTS)
     assert any('"5" is not in the artifact' in message for message in lax.messages)
+    assert ("MOST_LOANS", "member") in [(name.text, name.role) for name in read(CODE).outline().names]
 
 
 @pytest.mark.parametrize(

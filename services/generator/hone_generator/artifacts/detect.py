@@ -17,9 +17,9 @@ _DIAGRAMS = {
     "stateDiagram-v2": ArtifactType.MERMAID_STATE,
 }
 _SUFFIXES = {".sql": ArtifactType.SQL_DDL, ".py": ArtifactType.PYTHON_CODE, ".md": ArtifactType.USER_STORIES}
-_SQL = re.compile(r"^\s*+CREATE\s++(?:\w++\s++){0,2}TABLE\b", re.IGNORECASE | re.MULTILINE)
+_SQL = re.compile(r"^[^\S\n]*+CREATE\s++(?:\w++\s++){0,2}TABLE\b", re.IGNORECASE | re.MULTILINE)
 _STORY = re.compile(r"^[^\S\n]*+(?:#{1,6}[^\S\n]++US-?\d|(?:\*\*)?As an? )", re.IGNORECASE | re.MULTILINE)
-_OPENAPI = re.compile(r"^\s*+[\"']?openapi[\"']?\s*+:", re.MULTILINE)
+_OPENAPI = re.compile(r"^[^\S\n]*+[\"']?openapi[\"']?[^\S\n]*+:", re.MULTILINE)
 _PYTHON = re.compile(
     r"^(?:from [\w.]++ import |import \w|class \w++[^\n]{0,200}:|(?:async )?def \w++\()", re.MULTILINE
 )

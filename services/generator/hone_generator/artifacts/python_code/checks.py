@@ -72,6 +72,7 @@ class ParsedCode:
             names += [Name(own.name, "member", own.line) for own in each.attributes.values()]
             names += [_action(method) for method in each.methods.values() if not _is_special(method.name)]
         names += [_action(function) for function in self.source.functions]
+        names += [Name(constant.name, "member", constant.line) for constant in self.source.constants]
         names += [Name(text, "prose") for text in self._texts()]
         return Outline(tuple(names), scope="everything", numbers=True, links=tuple(self._links()))
 

@@ -3,7 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hone_generator.artifacts.held import MOST_ANSWER_CHARS
 
@@ -63,7 +63,8 @@ class Source:
     functions: tuple[Function, ...] = ()
     imports: tuple[Import, ...] = ()
     comments: tuple[str, ...] = ()
-    numbers: tuple[str, ...] = field(default=())
+    numbers: tuple[str, ...] = ()
+    constants: tuple[Attribute, ...] = ()
 
 
 def read_source(code: str) -> Source:
@@ -87,6 +88,7 @@ def read_source(code: str) -> Source:
         tuple(found for node in nodes for found in _imports(node)),
         tuple(found[1].strip() for found in _COMMENT.finditer(code)),
         tuple(_numbers(nodes)),
+        tuple(_assigned(tree)),
     )
 
 
@@ -109,7 +111,7 @@ def _class(node: ast.ClassDef) -> Class:
     methods = {each.name: each for each in node.body if isinstance(each, Function)}
     attributes: dict[str, Attribute] = {}
     for found in (
-        *_class_attributes(node),
+        *_assigned(node),
         *(own for each in methods.values() for own in _own_attributes(each)),
     ):
         attributes.setdefault(found.name, found)
@@ -118,7 +120,8 @@ def _class(node: ast.ClassDef) -> Class:
     return Class(node.name, node.lineno, bases, attributes, methods, docstring, node)
 
 
-def _class_attributes(node: ast.ClassDef) -> Iterator[Attribute]:
+def _assigned(node: ast.ClassDef | ast.Module) -> Iterator[Attribute]:
+    """Names that the body itself gives a value or a type."""
     for each in node.body:
         if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
             yield Attribute(each.target.id, each.lineno, each.annotation)
