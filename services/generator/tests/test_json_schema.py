@@ -162,7 +162,7 @@ async def test_a_planted_flaw_is_found(content: str, validator: str, message: st
     assert found.score < 100
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(types_strategy(), words, words)
 async def test_any_answer_renders_a_valid_schema(types: list[StatedType], title: str, root: str) -> None:
     document, _ = schema_of_answer(Answer(title=title, root=root, types=types))
@@ -172,7 +172,7 @@ async def test_any_answer_renders_a_valid_schema(types: list[StatedType], title:
     assert not [each for each in found["references"].messages if "requires" not in each]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(diagrams())
 async def test_any_data_model_renders_a_valid_schema_with_nothing_left_out(diagram: Diagram) -> None:
     document, left_out = schema_of_answer(Answer(types=stated_types(data_model(diagram))))
@@ -219,7 +219,7 @@ async def test_hostile_schemas_are_judged_in_bounded_time(number: int) -> None:
     assert time.monotonic() - begun < 20
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | words,

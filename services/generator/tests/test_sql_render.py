@@ -12,11 +12,22 @@ from sql_strategies import answers
 
 from hone_generator.artifacts.data_model import data_model
 from hone_generator.artifacts.mermaid_erd.ir import Diagram
-from hone_generator.artifacts.sql_ddl.answer import Answer, StatedColumn, StatedTable, answer_of
+from hone_generator.artifacts.sql_ddl.answer import (
+    Answer,
+    StatedColumn,
+    StatedForeignKey,
+    StatedTable,
+    answer_of,
+)
 from hone_generator.artifacts.sql_ddl.build import schema_of_answer
 from hone_generator.artifacts.sql_ddl.render import render
 
 Postgres = Any  # asyncpg ships no types
+
+
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'made'"
+FOREIGN_KEYS = """SELECT conrelid::regclass || ' -> ' || confrelid::regclass FROM pg_constraint
+    WHERE contype = 'f' AND connamespace = 'made'::regnamespace ORDER BY 1"""
 
 
 @pytest.fixture
@@ -26,15 +37,14 @@ async def postgres(postgres_server: str) -> AsyncIterator[Postgres]:
     await connection.close()
 
 
-async def executed(postgres: Postgres, ddl: str) -> list[str]:
-    """Run the statements in a schema of their own and take it back; the tables that were there."""
+async def executed(postgres: Postgres, ddl: str, query: str = TABLES) -> list[str]:
+    """Run the statements in a schema of their own and take it back; what the query told before."""
     transaction = postgres.transaction()
     await transaction.start()
     try:
         await postgres.execute("CREATE SCHEMA made; SET LOCAL search_path TO made")
         await postgres.execute(f"SELECT 1; {ddl}")  # asyncpg cannot execute an empty text
-        rows = await postgres.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'made'")
-        return [row["tablename"] for row in rows]
+        return [row[0] for row in await postgres.fetch(query)]
     finally:
         await transaction.rollback()
 
@@ -52,7 +62,7 @@ def executed_by_sqlite(ddl: str) -> list[str]:
         connection.close()
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(answers())
 async def test_postgresql_executes_any_answer(postgres: Postgres, answer: Answer) -> None:
     schema = schema_of_answer(answer)
@@ -61,14 +71,14 @@ async def test_postgresql_executes_any_answer(postgres: Postgres, answer: Answer
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(answers())
 def test_sqlite_executes_any_answer(answer: Answer) -> None:
     schema = schema_of_answer(answer)
     assert set(executed_by_sqlite(render(schema, "sqlite"))) == {each.name for each in schema.tables}
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(diagrams())
 async def test_any_data_model_is_executed_with_nothing_left_out(postgres: Postgres, diagram: Diagram) -> None:
     model = data_model(diagram)
@@ -100,3 +110,29 @@ async def test_every_keyword_of_postgresql_can_be_a_name(postgres: Postgres) -> 
     assert len(await executed(postgres, made[0])) == 200
     assert len(await executed(postgres, made[1])) == len(many)
     assert len(await executed(postgres, rest)) == len(words[200:400])
+
+
+async def test_tables_that_point_to_each_other_are_made_with_both_keys(postgres: Postgres) -> None:
+    tables = [
+        StatedTable(
+            name=own,
+            columns=[StatedColumn(name="id", type="int"), StatedColumn(name="other", type="text")],
+            primary_key=["id"],
+            foreign_keys=[StatedForeignKey(columns=["other"], table=other)],
+        )
+        for own, other in (("team", "player"), ("player", "team"), ("coach", "team"))
+    ]
+    schema = schema_of_answer(Answer(tables=tables))
+    made = await executed(postgres, render(schema, "postgresql"), FOREIGN_KEYS)
+    assert made == ["coach -> team", "player -> team", "team -> player"]
+    assert len(executed_by_sqlite(render(schema, "sqlite"))) == 3
+    assert render(schema, "mysql").count("FOREIGN KEY") == 3
+    assert render(schema, "mysql").count("ALTER TABLE") == 1
+
+
+@pytest.mark.parametrize("names", [["a", "a_pkey", "a_b_key"], ["a_pkey", "a_b_key", "a"]])
+async def test_a_table_named_like_another_ones_index_is_made(postgres: Postgres, names: list[str]) -> None:
+    columns = [StatedColumn(name="id", type="int"), StatedColumn(name="b", type="int", unique=True)]
+    tables = [StatedTable(name=name, columns=columns, primary_key=["id"]) for name in names]
+    schema = schema_of_answer(Answer(tables=tables))
+    assert len(await executed(postgres, render(schema, "postgresql"))) == 3
