@@ -7,6 +7,7 @@ from played_models import Numbers, Step, World, route
 from prometheus_client import REGISTRY
 from simulated_time import now, simulated
 
+from hone_contracts.artifacts import ValidatorResult
 from hone_contracts.registry import Budget
 from hone_generator.engine import metrics
 from hone_generator.engine.errors import NoAnswer
@@ -73,6 +74,22 @@ def test_a_high_score_that_failed_a_gate_is_not_accepted() -> None:
     world = World({"a": [Step("no")]})
     artifact = simulated(world.generate(route("a", threshold=0)))
     assert (artifact.score, artifact.accepted) == (0, False)
+
+
+def test_an_accepted_answer_is_the_better_one_whatever_a_failed_gate_left_of_another_score() -> None:
+    def both(score: int, passed: bool) -> list[ValidatorResult]:
+        return [
+            ValidatorResult(name="syntax", score=100, passed=passed, messages=() if passed else ("broken",)),
+            ValidatorResult(name="coverage", score=score, passed=True),
+        ]
+
+    async def judged(kind: object, subject: Any, tools: object) -> list[ValidatorResult]:
+        return both(100, False) if subject.content == "broken" else both(12, True)
+
+    world = World({"a": [Step("broken")], "b": [Step("whole")]}, judged=judged)
+    artifact = simulated(world.generate(route("a", "b", threshold=10, attempts_per_model=1)))
+    assert [each.score for each in artifact.attempts] == [20, 12]
+    assert (artifact.content, artifact.accepted) == ("whole", True)
 
 
 def test_the_better_answer_is_mended_when_a_repair_made_it_worse() -> None:

@@ -244,21 +244,24 @@ class _Walk:
         subject = Subject(draft.content, request.requirements, request.context, request.options, draft)
         results = await self._engine.judged(request.kind, subject, self._engine.tools)
         self._timings.validating += self._engine.now() - started
-        return Answer(candidate, draft, storable_results(results), combine(results))
+        score = combine(results)
+        accepted = score.accepted(request.route.threshold)
+        return Answer(candidate, draft, storable_results(results), score, accepted)
 
     def _artifact(self, best: Answer) -> Artifact:
         route, score = self._request.route, best.score.score
-        accepted = best.score.accepted(route.threshold)
         answers = sum(each.outcome == "answered" for each in self._record.attempts)
-        below = () if accepted else (f"not accepted (threshold {route.threshold}): the best of {answers}",)
-        metrics.SCORES.labels(self._request.kind.type, str(accepted).lower()).observe(score)
+        below = (
+            () if best.accepted else (f"not accepted (threshold {route.threshold}): the best of {answers}",)
+        )
+        metrics.SCORES.labels(self._request.kind.type, str(best.accepted).lower()).observe(score)
         return Artifact(
             artifact_id=new_id("art"),
             type=self._request.kind.type,
             content=best.draft.content,
             ir=best.draft.ir,
             score=score,
-            accepted=accepted,
+            accepted=best.accepted,
             model=best.candidate.model,
             attempts=storable_attempts(self._record.attempts),
             validators=best.results,

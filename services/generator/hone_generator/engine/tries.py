@@ -18,17 +18,19 @@ _MOST_SHOWN_CHARS = 40_000  # of its own answer, when it shall mend it
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A model's answer and the verdict on it."""
+    """A model's answer and the verdict on it. ``accepted``: it passed the gates, and reached the threshold."""
 
     candidate: Candidate
     draft: Draft
     results: tuple[ValidatorResult, ...]
     score: Score
+    accepted: bool
 
     @property
-    def worth(self) -> tuple[int, bool]:
-        """What answers are compared by."""
-        return self.score.score, self.score.gates_passed
+    def worth(self) -> tuple[bool, int, bool]:
+        """What answers are compared by. Under a low threshold one that failed a gate may have a higher score than one
+        that is accepted, and is not the better one for it."""
+        return self.accepted, self.score.score, self.score.gates_passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Tries:
     @property
     def reached(self) -> bool:
         """Whether an answer reached the threshold, and with that ends the search."""
-        return self.best is not None and self.best.score.accepted(self.route.threshold)
+        return self.best is not None and self.best.accepted
 
     def answered(self, answer: Answer) -> None:
         self.made += 1
