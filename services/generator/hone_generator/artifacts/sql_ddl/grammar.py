@@ -109,7 +109,7 @@ _ALLOWED = frozenset(
     {
         sqlite3.SQLITE_CREATE_TABLE, sqlite3.SQLITE_CREATE_INDEX, sqlite3.SQLITE_CREATE_VIEW,
         sqlite3.SQLITE_ALTER_TABLE, sqlite3.SQLITE_READ, sqlite3.SQLITE_SELECT, sqlite3.SQLITE_REINDEX,
-        sqlite3.SQLITE_TRANSACTION,
+        sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_INDEX, sqlite3.SQLITE_DROP_VIEW,
     }
 )  # fmt: skip
 _BOOKS = frozenset({"sqlite_master", "sqlite_schema", "sqlite_sequence", "sqlite_temp_master"})
@@ -189,7 +189,9 @@ def _sqlglot_fault(statement: str) -> tuple[int, str] | None:
         return 0, "the statement is nested too deep: make it flat"
     shown = " ".join(statement.split())[:60]
     for each in found:
-        if not isinstance(each, exp.Create | exp.Alter | exp.Use):
+        if not isinstance(
+            each, exp.Create | exp.Alter | exp.Use | exp.Set | exp.Drop | exp.Transaction | exp.Commit
+        ):
             return 0, f"{shown!r} is no definition that MySQL knows: correct it, or leave it out"
     return None
 

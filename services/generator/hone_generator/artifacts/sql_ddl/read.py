@@ -20,6 +20,8 @@ from hone_generator.artifacts.sql_ddl.tokens import Token, tokens
 
 __all__ = ["Problem", "ReadColumn", "ReadForeign", "ReadIndex", "ReadSchema", "ReadTable", "read_ddl"]
 
+# What stands around definitions: functions, extensions and sequences are created, settings made, a transaction begun.
+_AROUND = frozenset({"CREATE", "SET", "USE", "PRAGMA", "BEGIN", "START", "COMMIT", "GRANT", "COMMENT"})
 _MOST_TOKENS = 40_000  # a fifth of a second; a hundred tables have 10,000
 
 
@@ -112,6 +114,8 @@ class _Statement:
                 self.schema.views.add(self._name_after("VIEW").casefold())
             case ("COMMENT", "ON", *_):
                 self.schema.comments += [(t.text, t.line) for t in self.tokens[-1:] if t.kind == "string"]
+            case (first_word, *_) if first_word in _AROUND:
+                pass
             case _:
                 self.schema.others.append((first.text[:40], first.line))
 
