@@ -49,7 +49,7 @@ _CONVENTIONAL = frozenset(
     changed at on by date time timestamp version active enabled is has number no count total index order
     position note notes value values item items list data detail details info entry record line ref reference
     parent child owner user begin start end first last next previous current default main new old get set put
-    post patch delete remove add create read update find search list show open close save load send receive
+    post patch delete remove add create read update replace find search list show open close save load send receive
     request response result error message reply answer return check validate verify confirm cancel submit
     process handle retry fail failed success succeeded done ok yes no true false if else invalid valid not found
     notify log model base schema table column field row entity enum object array string service repository
