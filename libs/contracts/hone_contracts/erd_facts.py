@@ -164,6 +164,8 @@ def normalise(text: str) -> str:
     numbers, versions and abbreviations (3.5, e.g). Since no two punctuation marks touch, no text can spell
     a chat template's control token or a JSON piece of the tokenizer.
     """
+    if text.isascii():  # nothing of what follows would change it
+        return " ".join(_word_pattern("").findall(text.lower()))
     # Lower-casing can undo the composition (İ), and composing again can yield capitals (ϓ): until stable.
     folded = unicodedata.normalize("NFKC", text.translate(_PLAIN)).translate(_PLAIN).lower()
     folded = unicodedata.normalize("NFKC", folded).lower()

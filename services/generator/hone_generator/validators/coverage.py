@@ -27,6 +27,7 @@ PASS_MARK = 50  # half of the terms missing means that whole things are
 _MAX_WEIGHT = 3  # a word that stands everywhere names something, but not the whole artifact
 _VERB_WEIGHT = 0.25  # in a sentence about data, of a word that nothing shows to be a noun
 _MOST_TERMS_SHOWN = 8
+_LONGEST_WORD = 48  # longer ones are no words, and are not remembered
 
 _NOTHING_SAID: dict[Scope, str] = {
     "data": "no sentence says what is kept about what, so there is nothing to hold the artifact against: "
@@ -104,7 +105,7 @@ def _read(requirements: str, scope: Scope, numbers: bool) -> tuple[tuple[Stateme
     for statement in statements:
         named = nouns(statement.words) if scope == "data" and not statement.row else None
         for place, word in enumerate(statement.words):
-            if _is_term(word, statement, scope):
+            if len(word) <= _LONGEST_WORD and _is_term(word, scope, statement.row):
                 weight = 1.0 if named is None or place in named else _VERB_WEIGHT
                 demands.add(singular(word), statement, weight)
             elif numbers and (number := _number(word)):
@@ -112,14 +113,15 @@ def _read(requirements: str, scope: Scope, numbers: bool) -> tuple[tuple[Stateme
     return statements, tuple(demands.terms.values())
 
 
-def _is_term(word: str, statement: Statement, scope: Scope) -> bool:
+@lru_cache(maxsize=8192)
+def _is_term(word: str, scope: Scope, row: bool) -> bool:
     return (
         len(word) > 2
         and is_word(word)
         and word not in STOP_WORDS
         and word not in _FILLERS
         and not (scope == "data" and word in _DATA_VERBS)
-        and not (statement.row and word in ATTRIBUTE_TYPES)  # the column of a table that gives types
+        and not (row and word in ATTRIBUTE_TYPES)  # the column of a table that gives types
         and any(char.isalpha() for char in word)
         and not word.endswith("ly")
     )

@@ -16,21 +16,29 @@ from hone_generator.text.stems import stem
 
 SHOWN_CHARS = 80
 
-_DATA = re.compile(
-    r"\b(?:has|have|having|belongs?|contains?|consists?|includes?|including|comprises?|holds?|with|identified|unique"
-    r"|stores?|stored|records?|recorded|keeps?|kept|tracks?|tracked|each|every|many|several|multiple|one or more"
-    r"|exactly one|at least one|at most|assigned|linked|associated|related|consisting|owns?|owned|made up"
-    r"|registered)\b"
+_DATA = frozenset(
+    """
+    has have having belong belongs contain contains consist consists consisting include includes including
+    comprise comprises hold holds with identified unique store stores stored record records recorded keep keeps
+    kept track tracks tracked each every many several multiple assigned linked associated related own owns owned
+    registered
+    """.split()  # noqa: SIM905 - a list of quoted words is not readable
 )
+_DATA_PHRASE = re.compile(r"\b(?:one or more|exactly one|at least one|at most|made up)\b")
 _LISTED = re.compile(r"^(?:[\w'-]+ ){1,4}: .+ ,")  # "customer : name , email"
-_DEMANDS = re.compile(
-    r"\b(?:can|could|may|might|must|shall|should|will|cannot|wants?|needs?|able|allowed|required|if|when|whenever|after"
-    r"|before|until|once|unless|then|otherwise|as soon as)\b"
+_DEMANDS = frozenset(
+    """
+    can could may might must shall should will cannot want wants need needs able allowed required if when
+    whenever after before until once unless then otherwise
+    """.split()  # noqa: SIM905 - as above
 )
-_OWN_VERBS = re.compile(
-    r"\b(?:has|have|having|belongs?|contains?|consists?|includes?|comprises?|holds?|owns?)\b"
+_OWN_VERBS = frozenset(
+    """
+    has have having belong belongs contain contains consist consists include includes comprise comprises hold
+    holds own owns
+    """.split()  # noqa: SIM905 - as above
 )
-_ABOUT_US = re.compile(r"\b(?:we|our|us|you|your|hello|hi|dear|thanks|thank|please)\b")
+_ABOUT_US = frozenset("we our us you your hello hi dear thanks thank please".split())  # noqa: SIM905 - as above
 _FEWEST_WORDS = 3
 
 
@@ -72,8 +80,9 @@ def read_requirements(text: str) -> Requirements:
         line += text.count("\n", counted, passage.start)
         counted = passage.start
         row = text[passage.start : passage.end].lstrip().startswith("|")
-        words = normalise(passage.text)
-        speaks = row or _DATA.search(words) is not None or _LISTED.match(words) is not None
+        normal = normalise(passage.text)
+        words = tuple(normal.split())
+        speaks = row or _speaks_of_data(normal, words)
         if passage.depth == 0:
             listing = speaks
         statement = _statement(passage, line, words, speaks or bool(passage.depth and listing), row)
@@ -82,13 +91,18 @@ def read_requirements(text: str) -> Requirements:
     return Requirements(tuple(found), stems_of(text))
 
 
-def _statement(passage: Passage, line: int, words: str, data: bool, row: bool) -> Statement | None:
-    demands = _DEMANDS.search(words) is not None
-    split = tuple(words.split())
-    prose = _ABOUT_US.search(words) is not None and not demands
-    says = demands or (not _OWN_VERBS.search(words) and (len(split) >= _FEWEST_WORDS or passage.depth > 0))
+def _speaks_of_data(line: str, words: tuple[str, ...]) -> bool:
+    return not _DATA.isdisjoint(words) or bool(_DATA_PHRASE.search(line)) or bool(_LISTED.match(line))
+
+
+def _statement(
+    passage: Passage, line: int, words: tuple[str, ...], data: bool, row: bool
+) -> Statement | None:
+    demands = not _DEMANDS.isdisjoint(words)
+    prose = not demands and not _ABOUT_US.isdisjoint(words)
+    says = demands or (_OWN_VERBS.isdisjoint(words) and (len(words) >= _FEWEST_WORDS or passage.depth > 0))
     behaviour = says and not prose and not row
-    return Statement(line, passage.text, split, data, behaviour, row) if data or behaviour else None
+    return Statement(line, passage.text, words, data, behaviour, row) if data or behaviour else None
 
 
 @lru_cache(maxsize=16)
