@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from erd_strategies import diagrams
-from hypothesis import given
+from hypothesis import given, settings
 
 from hone_contracts import erd_facts
 from hone_generator.artifacts.data_model import (
@@ -99,6 +99,7 @@ def test_the_links_of_an_entity_are_seen_from_it() -> None:
     assert [each[1:] for each in model.links_of("Loan")] == [("Member", False, True)]
 
 
+@settings(deadline=None)
 @given(diagrams())
 def test_any_diagram_gives_a_model_in_which_everything_leads_somewhere(diagram: Diagram) -> None:
     model = data_model(diagram)

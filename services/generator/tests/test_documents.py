@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hone_generator.artifacts.document import Malformed, read_document, read_json, read_yaml
@@ -20,11 +20,13 @@ plain = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), plain), st.sampled_from([None, 1, 4]))
 def test_json_is_read_as_json_reads_it(value: object, indent: int | None) -> None:
     assert read_json(json.dumps(value, indent=indent)).value == value
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_a_document_or_malformed(text: str) -> None:
     try:
