@@ -271,7 +271,7 @@ async def test_any_answer_renders_a_valid_document(
 @given(diagrams())
 async def test_any_data_model_renders_a_valid_document_with_nothing_left_out(diagram: Diagram) -> None:
     document, left_out = document_of(answer_of(data_model(diagram)))
-    assert [each for each in left_out if "stated twice" not in each] == []  # " " and "" have one path
+    assert [each for each in left_out.notes if "stated twice" not in each] == []  # " " and "" have one path
     found = await verdicts(KIND, to_yaml(document))
     assert found["syntax"].messages == () == found["references"].messages
 

@@ -124,6 +124,16 @@ async def test_what_cannot_stand_in_a_schema_counts_against_it() -> None:
     assert "there is no table visitor" in result.messages[0]
 
 
+async def test_a_default_that_does_not_fit_is_missing_and_no_wrong_reference() -> None:
+    answer = json.loads(json.dumps(ANSWER))
+    answer["tables"][0]["columns"][2]["default"] = "old"
+    draft = await made(KIND, TEXT, json.dumps(answer))
+    parsed = KIND.read(Subject(draft.content, draft=draft))
+    assert parsed.references().score == 100
+    assert "default of member.age: 'old' is no number" in parsed.structure().messages
+    assert parsed.structure().passed
+
+
 async def test_feedback_goes_back_with_the_answer() -> None:
     asked: list[Sequence[ChatMessage]] = []
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from hone_generator.artifacts import data_model
 from hone_generator.artifacts.held import Quoted
+from hone_generator.artifacts.left_out import LeftOut
 from hone_generator.text import naming
 
 FieldType = Literal[
@@ -67,7 +68,7 @@ class Types:
 
     schemas: dict[str, dict[str, Any]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def find(self, said: str) -> str | None:
         """The name under which a type is kept, by what it was called."""
@@ -85,7 +86,7 @@ def types_of(stated: Sequence[StatedType], prefix: str) -> Types:
     for each, name in zip(kept, list(types.schemas), strict=True):
         types.schemas[name] = _object(each, types, prefix)
     if len(stated) > _MOST_TYPES:
-        types.left_out.append(
+        types.left_out.unfit.append(
             f"type {stated[_MOST_TYPES].name[:60]} and all after it: {_MOST_TYPES} are kept"
         )
     return types
@@ -141,7 +142,7 @@ def _one(each: StatedField, types: Types, prefix: str, where: str) -> dict[str, 
         if name is not None:
             return {"$ref": prefix + name}
         if each.of.strip():
-            types.left_out.append(
+            types.left_out.dangling.append(
                 f"{where}: there is no type {each.of[:60]}; add the type or correct the name"
             )
         return {"type": "object"}
@@ -162,7 +163,7 @@ def _limited(one: dict[str, Any], each: StatedField, types: Types, where: str) -
         if each.pattern.strip():
             problem = pattern_problem(each.pattern)
             if problem:
-                types.left_out.append(f"{where}: its pattern {problem}")
+                types.left_out.unfit.append(f"{where}: its pattern {problem}")
             else:
                 one["pattern"] = each.pattern
     return _described(one, each)
@@ -186,11 +187,11 @@ def _bounds(
             or (whole and number != int(number))
             or (key not in ("minimum", "maximum") and number < 0)
         ):
-            types.left_out.append(f"{where}: {said[:40]!r} is no bound for it; write a number")
+            types.left_out.unfit.append(f"{where}: {said[:40]!r} is no bound for it; write a number")
         else:
             found[key] = int(number) if number == int(number) else number
     if len(found) == 2 and found[least] > found[most]:
-        types.left_out.append(
+        types.left_out.unfit.append(
             f"{where}: at least {found[least]} and at most {found[most]} contradict each other"
         )
         return {}

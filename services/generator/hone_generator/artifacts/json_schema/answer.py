@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from hone_generator.artifacts.held import Stated
+from hone_generator.artifacts.left_out import LeftOut
 from hone_generator.artifacts.object_types import StatedType, Types, one_line, types_of
 from hone_generator.text import naming
 
@@ -20,14 +21,16 @@ class Answer(Stated):
     types: list[StatedType]
 
 
-def schema_of_answer(answer: Answer) -> tuple[dict[str, Any], list[str]]:
+def schema_of_answer(answer: Answer) -> tuple[dict[str, Any], LeftOut]:
     """The document, and what of the answer could not stand in it."""
     types = types_of(answer.types, _PREFIX)
     document: dict[str, Any] = {"$schema": DIALECT}
     title = one_line(answer.title)
     root = types.find(answer.root) if answer.root.strip() else None
     if answer.root.strip() and root is None:
-        types.left_out.append(f"root: there is no type {answer.root[:60]}; add the type or leave root empty")
+        types.left_out.dangling.append(
+            f"root: there is no type {answer.root[:60]}; add the type or leave root empty"
+        )
     if root is None and len(types.schemas) == 1:
         root = next(iter(types.schemas))
     document["title"] = title or root or "Document"

@@ -7,6 +7,7 @@ from typing import Any
 from hone_contracts.artifacts import ValidatorResult
 from hone_generator.artifacts.document import Document, Path
 from hone_generator.artifacts.kind import Link, Name, Outline
+from hone_generator.artifacts.left_out import LeftOut
 from hone_generator.artifacts.schema_outline import links_of, names_of
 from hone_generator.artifacts.schema_walk import pointed_to, resolve, schema_flaws, shown, subschemas
 from hone_generator.text import naming
@@ -21,17 +22,19 @@ class ParsedSchema:
 
     document: Document
     fault: str = ""
-    left_out: tuple[str, ...] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
     schemas: list[tuple[Path, dict[str, Any]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.schemas = list(subschemas(self.document.value))
 
     def structure(self) -> ValidatorResult:
-        return judged("structure", self._structure_flaws(), len(self.schemas))
+        return judged(
+            "structure", [*self._structure_flaws(), *self.left_out.structure_flaws()], len(self.schemas)
+        )
 
     def references(self) -> ValidatorResult:
-        lost = (Flaw(WRONG, each) for each in self.left_out)
+        lost = self.left_out.reference_flaws()
         return judged("references", [*self._reference_flaws(), *lost], len(self.schemas))
 
     def style(self) -> ValidatorResult:

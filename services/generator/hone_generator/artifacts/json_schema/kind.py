@@ -15,6 +15,7 @@ from hone_generator.artifacts.json_schema.answer import Answer, render, schema_o
 from hone_generator.artifacts.json_schema.checks import ParsedSchema
 from hone_generator.artifacts.json_schema.grammar import faults_of
 from hone_generator.artifacts.kind import Ask, Brief, Draft, Parsed, Subject, Tell, Tools
+from hone_generator.artifacts.left_out import LeftOut
 from hone_generator.artifacts.object_types import quotes, stated_types
 from hone_generator.artifacts.prompting import whole_messages
 from hone_generator.validators.base import result
@@ -35,8 +36,8 @@ class JsonSchemaDocument:
             read = await read_data_model(brief, ask, tell)
             stated = Answer(types=stated_types(read.model))
             document, left_out = schema_of_answer(stated)
-            ir = {"diagram": read.diagram.to_json(), "left_out": left_out}
-            return Draft(render(document), ir, read.evidence, (*read.notes, *left_out))
+            ir = {"diagram": read.diagram.to_json(), "left_out": left_out.to_json()}
+            return Draft(render(document), ir, read.evidence, (*read.notes, *left_out.notes))
         text = await ask(whole_messages(prompts.INSTRUCTIONS, brief), schema_of(Answer))
         written = _written(text)
         if written is not None:
@@ -47,11 +48,11 @@ class JsonSchemaDocument:
             return Draft("", {}, notes=(f"the answer could not be read: {error.reason}",), answer=text)
         document, left_out = schema_of_answer(answer)
         evidence = evidence_for(quotes(answer.types), brief.requirements)
-        ir = {**answer.model_dump(mode="json"), "left_out": left_out}
-        return Draft(render(document), ir, evidence, tuple(left_out), text)
+        ir = {**answer.model_dump(mode="json"), "left_out": left_out.to_json()}
+        return Draft(render(document), ir, evidence, left_out.notes, text)
 
     def read(self, subject: Subject) -> Parsed:
-        left_out = tuple(subject.draft.ir.get("left_out", ())) if subject.draft else ()
+        left_out = LeftOut.of(subject.draft)
         try:
             check_text(subject.content)
             return ParsedSchema(read_json(subject.content), left_out=left_out)

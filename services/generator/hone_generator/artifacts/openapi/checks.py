@@ -10,6 +10,7 @@ from hone_contracts.artifacts import ValidatorResult
 from hone_generator.artifacts.document import Document, Path
 from hone_generator.artifacts.json_schema.checks import circular
 from hone_generator.artifacts.kind import Link, Name, Outline
+from hone_generator.artifacts.left_out import LeftOut
 from hone_generator.artifacts.openapi.style import style_flaws
 from hone_generator.artifacts.openapi.walk import (
     Operation,
@@ -37,7 +38,7 @@ class ParsedOpenApi:
 
     document: Document
     fault: str = ""
-    left_out: tuple[str, ...] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
     operations: list[Operation] = field(default_factory=list)
     schemas: list[tuple[Path, dict[str, Any]]] = field(default_factory=list)
 
@@ -47,10 +48,12 @@ class ParsedOpenApi:
         self.schemas = [found for path, schema in roots for found in subschemas(schema, path)]
 
     def structure(self) -> ValidatorResult:
-        return judged("structure", self._structure_flaws(), self._elements)
+        return judged(
+            "structure", [*self._structure_flaws(), *self.left_out.structure_flaws()], self._elements
+        )
 
     def references(self) -> ValidatorResult:
-        lost = (Flaw(WRONG, each) for each in self.left_out)
+        lost = self.left_out.reference_flaws()
         return judged("references", [*self._reference_flaws(), *lost], self._elements)
 
     def style(self) -> ValidatorResult:

@@ -11,6 +11,7 @@ from hone_generator.artifacts.document import Document, Malformed, read_document
 from hone_generator.artifacts.extract import Unreadable, fenced, json_document
 from hone_generator.artifacts.held import MOST_ANSWER_CHARS, evidence_for, read_answer, schema_of
 from hone_generator.artifacts.kind import Ask, Brief, Draft, Parsed, Subject, Tell, Tools
+from hone_generator.artifacts.left_out import LeftOut
 from hone_generator.artifacts.openapi import prompts
 from hone_generator.artifacts.openapi.answer import Answer, all_quotes, answer_of
 from hone_generator.artifacts.openapi.checks import ParsedOpenApi
@@ -36,8 +37,8 @@ class OpenApi:
         if brief.reading != "whole":
             read = await read_data_model(brief, ask, tell)
             document, left_out = document_of(answer_of(read.model))
-            ir = {"diagram": read.diagram.to_json(), "left_out": left_out}
-            return Draft(to_yaml(document), ir, read.evidence, (*read.notes, *left_out))
+            ir = {"diagram": read.diagram.to_json(), "left_out": left_out.to_json()}
+            return Draft(to_yaml(document), ir, read.evidence, (*read.notes, *left_out.notes))
         text = await ask(whole_messages(prompts.INSTRUCTIONS, brief), schema_of(Answer))
         written = _written(text)
         if written is not None:
@@ -47,12 +48,12 @@ class OpenApi:
         except Unreadable as error:
             return Draft("", {}, notes=(f"the answer could not be read: {error.reason}",), answer=text)
         document, left_out = document_of(answer)
-        ir = {**answer.model_dump(mode="json"), "left_out": left_out}
+        ir = {**answer.model_dump(mode="json"), "left_out": left_out.to_json()}
         evidence = evidence_for(all_quotes(answer), brief.requirements)
-        return Draft(to_yaml(document), ir, evidence, tuple(left_out), text)
+        return Draft(to_yaml(document), ir, evidence, left_out.notes, text)
 
     def read(self, subject: Subject) -> Parsed:
-        left_out = tuple(subject.draft.ir.get("left_out", ())) if subject.draft else ()
+        left_out = LeftOut.of(subject.draft)
         try:
             return ParsedOpenApi(read_document(subject.content), left_out=left_out)
         except Malformed as error:

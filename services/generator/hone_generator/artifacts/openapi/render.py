@@ -4,6 +4,7 @@ documents (RFC 9457), pages, security, references, is added the same way everywh
 from typing import Any
 
 from hone_generator.artifacts.document import plain_scalar
+from hone_generator.artifacts.left_out import LeftOut
 from hone_generator.artifacts.object_types import StatedField, Types, field_schema, one_line, types_of
 from hone_generator.artifacts.openapi.answer import METHODS, Answer, StatedOperation
 from hone_generator.artifacts.openapi.paths import Paths, Template, operation_id
@@ -39,7 +40,7 @@ _PAGING = {
 }  # fmt: skip
 
 
-def document_of(answer: Answer) -> tuple[dict[str, Any], list[str]]:
+def document_of(answer: Answer) -> tuple[dict[str, Any], LeftOut]:
     """The document, and what of the answer could not stand in it. Total and deterministic."""
     return _Writer(answer).document()
 
@@ -53,7 +54,7 @@ class _Writer:
         self._paged = False
         self._scheme = _SCHEMES.get(answer.security.strip().lower())
 
-    def document(self) -> tuple[dict[str, Any], list[str]]:
+    def document(self) -> tuple[dict[str, Any], LeftOut]:
         info = {"title": one_line(self._answer.title) or "API", "version": "1.0.0"}
         if one_line(self._answer.description):
             info["description"] = one_line(self._answer.description)
@@ -73,13 +74,13 @@ class _Writer:
         method, where = stated.method.strip().lower(), f"{stated.method[:10]} {stated.path[:80]}"
         template = self._paths.template(stated.path)
         if method not in METHODS or not template.segments:
-            self._types.left_out.append(
+            self._types.left_out.unfit.append(
                 f"{where}: write one of {', '.join(METHODS)} and a path like /members"
             )
             return
         item = paths.setdefault(template.text, self._item(template))
         if method in item:
-            self._types.left_out.append(f"{where} is stated twice: keep one")
+            self._types.left_out.unfit.append(f"{where} is stated twice: keep one")
             return
         operation: dict[str, Any] = {
             "operationId": operation_id(method, template, self._ids, many=stated.many),
@@ -136,7 +137,7 @@ class _Writer:
         name = self._types.find(said) if said.strip() else None
         if name is None:
             if said.strip():
-                self._types.left_out.append(
+                self._types.left_out.dangling.append(
                     f"{where}: there is no type {said[:60]}; add it or correct the name"
                 )
             return None

@@ -4,6 +4,7 @@ foreign key to a table that is not there, a check on a column that is not there,
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from hone_generator.artifacts.left_out import LeftOut
 from hone_generator.artifacts.sql_ddl.answer import Answer, StatedColumn, StatedForeignKey, StatedTable
 from hone_generator.artifacts.sql_ddl.identifiers import distinct, fold, sql_name
 from hone_generator.artifacts.sql_ddl.schema import (
@@ -57,24 +58,24 @@ def schema_of_answer(answer: Answer) -> Schema:
     for said in answer.tables[:_MOST_TABLES]:
         builder.add(said)
     for dropped in answer.tables[_MOST_TABLES:][:1]:
-        builder.left_out.append(
+        builder.left_out.unfit.append(
             f"table {dropped.name[:80]} and all after it: a schema has at most {_MOST_TABLES}"
         )
     builder.relate()
     typed = with_types_of_targets(Schema(tuple(draft.table for draft in builder.drafts.values())))
-    return Schema(tuple(builder.finished(each, typed) for each in typed.tables), tuple(builder.left_out))
+    return Schema(tuple(builder.finished(each, typed) for each in typed.tables), builder.left_out)
 
 
 class _Builder:
     def __init__(self) -> None:
         self.names = _Names()
         self.drafts: dict[str, _Draft] = {}
-        self.left_out: list[str] = []
+        self.left_out = LeftOut()
 
     def add(self, said: StatedTable) -> None:
         shown = said.name[:80]
         if not said.columns:
-            self.left_out.append(f"table {shown} has no columns: add at least its key")
+            self.left_out.unfit.append(f"table {shown} has no columns: add at least its key")
             return
         names = _Names()
         columns = tuple(
@@ -106,7 +107,7 @@ class _Builder:
         found = [names.find(each) for each in said]
         for each, name in zip(said, found, strict=True):
             if name is None:
-                self.left_out.append(
+                self.left_out.dangling.append(
                     f"{where}: there is no column {each[:80]}; add the column or correct the name"
                 )
         group = tuple(dict.fromkeys(name for name in found if name))
@@ -126,13 +127,13 @@ class _Builder:
         if not columns:
             return None
         if target is None:
-            self.left_out.append(
+            self.left_out.dangling.append(
                 f"{where}: there is no table {said.table[:80]}; add the table or correct the name"
             )
             return None
         targets = self._group(where, target.names, said.targets) or target.table.key
         if len(targets) != len(columns) or targets not in (target.table.key, *target.table.uniques):
-            self.left_out.append(
+            self.left_out.dangling.append(
                 f"{where}: {target.table.name} ({', '.join(targets)}) is not a key of it with as many columns; "
                 "point to its primary key or make these columns unique"
             )
@@ -155,7 +156,7 @@ class _Builder:
             automatic = automatic and column.name not in pointing and _is_surrogate(column.name, table.name)
             default, problem = (None, "") if automatic else default_of(said.default, column)
             if problem:
-                self.left_out.append(f"default of {table.name}.{column.name}: {problem}")
+                self.left_out.unfit.append(f"default of {table.name}.{column.name}: {problem}")
             columns.append(replace(column, automatic=automatic, default=default))
         table = replace(table, columns=tuple(columns))
         return replace(
@@ -168,7 +169,7 @@ class _Builder:
         pairs = zip(key.columns, key.targets, strict=True)
         fits = all(table.column(a).type == target.column(b).type for a, b in pairs)
         if not fits:
-            self.left_out.append(
+            self.left_out.dangling.append(
                 f"foreign key {table.name} ({', '.join(key.columns)}): the types differ from those of {key.table}"
             )
         return fits
@@ -180,7 +181,7 @@ class _Builder:
             check, problem = check_of(table, name, said.operator, said.value, other)
             if check is None:
                 shown = f"{said.column} {said.operator} {said.value}"[:120]
-                self.left_out.append(f"check {shown} of {table.name}: {problem}")
+                self.left_out.unfit.append(f"check {shown} of {table.name}: {problem}")
             else:
                 found[check] = None
         return found

@@ -2,10 +2,11 @@
 a column that is not there, a table without a key."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hone_contracts.artifacts import ValidatorResult
 from hone_generator.artifacts.kind import Link, Name, Outline
+from hone_generator.artifacts.left_out import LeftOut
 from hone_generator.artifacts.sql_ddl.read import ReadColumn, ReadForeign, ReadSchema, ReadTable
 from hone_generator.artifacts.sql_ddl.schema import Dialect
 from hone_generator.artifacts.sql_ddl.style import style_flaws
@@ -20,13 +21,15 @@ class ParsedDdl:
 
     schema: ReadSchema
     dialect: Dialect
-    left_out: tuple[str, ...] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def structure(self) -> ValidatorResult:
-        return judged("structure", _structure_flaws(self.schema), self._elements)
+        return judged(
+            "structure", [*_structure_flaws(self.schema), *self.left_out.structure_flaws()], self._elements
+        )
 
     def references(self) -> ValidatorResult:
-        lost = (Flaw(WRONG, each) for each in self.left_out)
+        lost = self.left_out.reference_flaws()
         return judged("references", [*_reference_flaws(self.schema, self.dialect), *lost], self._elements)
 
     def style(self) -> ValidatorResult:

@@ -10,6 +10,7 @@ from hone_generator.artifacts.data_model import read_data_model
 from hone_generator.artifacts.extract import Unreadable, fenced
 from hone_generator.artifacts.held import MOST_ANSWER_CHARS, evidence_for, read_answer, schema_of
 from hone_generator.artifacts.kind import Ask, Brief, Draft, Parsed, Subject, Tell, Tools
+from hone_generator.artifacts.left_out import LeftOut
 from hone_generator.artifacts.options import choice
 from hone_generator.artifacts.prompting import whole_messages
 from hone_generator.artifacts.sql_ddl import prompts
@@ -43,22 +44,25 @@ class SqlDdl:
         if brief.reading != "whole":
             read = await read_data_model(brief, ask, tell)
             schema = schema_of_answer(answer_of(read.model))
-            ir = {"dialect": dialect, "diagram": read.diagram.to_json(), "left_out": list(schema.left_out)}
-            return Draft(render(schema, dialect), ir, read.evidence, (*read.notes, *schema.left_out))
+            ir = {
+                "dialect": dialect,
+                "diagram": read.diagram.to_json(),
+                "left_out": schema.left_out.to_json(),
+            }
+            return Draft(render(schema, dialect), ir, read.evidence, (*read.notes, *schema.left_out.notes))
         text = await ask(whole_messages(prompts.instructions(dialect), brief), schema_of(Answer))
         try:
             answer = read_answer(Answer, text)
         except Unreadable as error:
             return _written(text, dialect, error)
         schema = schema_of_answer(answer)
-        ir = {"dialect": dialect, **answer.model_dump(mode="json"), "left_out": list(schema.left_out)}
+        ir = {"dialect": dialect, **answer.model_dump(mode="json"), "left_out": schema.left_out.to_json()}
         evidence = evidence_for(quotes(answer), brief.requirements)
-        return Draft(render(schema, dialect), ir, evidence, schema.left_out, text)
+        return Draft(render(schema, dialect), ir, evidence, schema.left_out.notes, text)
 
     def read(self, subject: Subject) -> Parsed:
         dialect = _dialect(subject.options)
-        left_out = subject.draft.ir.get("left_out", ()) if subject.draft else ()
-        return ParsedDdl(read_ddl(subject.content, dialect), dialect, tuple(left_out))
+        return ParsedDdl(read_ddl(subject.content, dialect), dialect, LeftOut.of(subject.draft))
 
     async def syntax(self, subject: Subject, tools: Tools) -> ValidatorResult:  # noqa: ARG002 (no process of its own is asked)
         """Raises BadOption for an unknown dialect."""

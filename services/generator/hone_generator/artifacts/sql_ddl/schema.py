@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from hone_generator.artifacts.left_out import LeftOut
+
 SqlType = Literal[
     "string", "text", "int", "bigint", "float", "decimal", "boolean", "date", "datetime", "time", "uuid", "enum",
     "json", "binary",
@@ -82,7 +84,7 @@ class Schema:
     """``left_out`` tells what of an answer cannot stand in a schema: each is a flaw of the answer."""
 
     tables: tuple[Table, ...] = ()
-    left_out: tuple[str, ...] = field(default=())
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def table(self, name: str) -> Table:
         return next(each for each in self.tables if each.name == name)
