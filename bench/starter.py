@@ -17,6 +17,7 @@ from starter_engine import Engine
 from starter_scores import Elements, Scores, elements_of, merged, relation_element, stated
 
 from hone_contracts.erd_facts import Cardinality, Facts, dumps
+from hone_generator.artifacts.kind import Brief
 from hone_generator.artifacts.mermaid_erd import reading
 from hone_generator.text.naming import identity
 from hone_trainer.starter import corpus
@@ -100,7 +101,7 @@ async def texts(engine: Engine) -> dict[str, Any]:
     for path in sorted(TEXTS.glob("*.json")):
         text = json.loads(path.read_text(encoding="utf-8"))
         engine.seconds.clear()
-        async for event in reading.read(text["text"], engine.ask, "passages"):
+        async for event in reading.read(Brief(text["text"], "passages"), engine.ask):
             if isinstance(event, reading.Reading):
                 said, gold, one = elements_of(event.diagram), gold_of(text), Scores()
                 scores.add(said, gold)
