@@ -13,7 +13,7 @@ from fake_upstream import PROSE, FakeUpstream
 from fake_upstream_troubles import Delays
 from openai import AsyncOpenAI
 from running import until
-from whole_path import default_route, upstream_in, whole_path
+from whole_path import QUICK, default_route, upstream_in, whole_path
 
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.registry import Route
@@ -68,7 +68,9 @@ async def test_a_stream_that_dies_midway_is_seen_and_never_continued_by_another(
     }
     upstream.answers |= dict.fromkeys(troubles.values(), PROSE) | {"good": "NOT THIS"}
     routes = [
-        default_route(f"openai:{trouble}", "openai:good").model_copy(update={"artifact_type": each})
+        default_route(f"openai:{trouble}", "openai:good", limits=QUICK).model_copy(
+            update={"artifact_type": each}
+        )
         for each, trouble in troubles.items()
     ]
     async with v1(nats_server, tmp_path, *routes) as asking:
@@ -94,7 +96,9 @@ STATUSES: Sequence[tuple[str, int]] = [
 async def test_a_model_alone_in_trouble_is_told_by_its_status(
     nats_server: Any, tmp_path: Path, upstream: FakeUpstream
 ) -> None:
-    async with v1(nats_server, tmp_path, default_route("openai:good", attempts_per_model=1)) as asking:
+    async with v1(
+        nats_server, tmp_path, default_route("openai:good", attempts_per_model=1, limits=QUICK)
+    ) as asking:
         for trouble, status in STATUSES:
             with pytest.raises(openai.APIStatusError) as told:
                 await ask(asking, f"openai:{trouble}")

@@ -15,6 +15,7 @@ import httpx
 from pydantic import SecretStr
 
 from hone_generator.providers.errors import BadProviderAnswer, ProviderUnavailable
+from hone_generator.providers.plain_http import PlainTransport
 
 Document = dict[str, Any]
 HIDDEN = "…"
@@ -68,6 +69,7 @@ class RemoteHttp:
             verify=trusted(),
             auth=_Key(*key_header, key) if key is not None else None,
             trust_env=not direct,
+            mounts={"http://": PlainTransport()} if direct else None,
         )
 
     def __repr__(self) -> str:
