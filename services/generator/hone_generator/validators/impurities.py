@@ -109,7 +109,7 @@ CHATTER = _any(
     20,
     (
         "sure|certainly|of course|absolutely|great question|okay",
-        r"^\W{0,8}(?:sure|certainly|of course|absolutely|great question|okay)[,!. ]{1,3}(?=[A-Za-z])",
+        r"^\W{0,8}(?:sure|certainly|of course|absolutely|great question|okay)(?:[,!] | (?:here|I|let)\b)",
     ),
     ("here", r"^\W{0,8}here(?:'s| is| are)(?: \w{1,20}){0,2} (?:the|your|an?|my)\b"),
     ("i hope", r"\bI hope (?:this|that|it) (?:helps|is)"),
@@ -121,7 +121,8 @@ CHATTER = _any(
         "shows|represents|defines|captures",
         r"^\W{0,8}this (?:diagram|schema|code|document|specification|api) (?:shows|represents|defines|captures)\b",
     ),
-    ("explanation|key points|note that|note:", r"^\W{0,8}(?:explanation|key points|please note|note that)\b"),
+    ("explanation|key points", r"^(?:#{1,6} |\*\*)(?:explanation|key points)\b"),
+    ("note that", r"^\W{0,8}(?:please )?note that\b"),
     ("based on", r"\bbased on (?:the|your) (?:requirements|description|text)\b"),
     ("i've|i have", r"\bI(?:'ve| have) (?:created|generated|added|included|updated)\b"),
 )
@@ -147,7 +148,7 @@ ELLIPSIS = _any(
     "leaves something out: write it out",
     20,
     ("...|\u2026", r"^[ \t]*+(?:(?://|#|--|%%|\*)[ \t]*+)?(?:\.{3,}|\u2026)(?:[ \t]|$)"),
-    ("...", r"\.{3}[ \t]*+$"),
+    ("...", r"[\s,(\[{]\.{3}[ \t]*+$"),
 )
 FENCE = _any(
     "is Markdown around the artifact: give it without a fence",
