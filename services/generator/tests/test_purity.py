@@ -163,6 +163,8 @@ def test_each_format_may_have_what_belongs_to_it() -> None:
     assert check_purity(protocol, ArtifactType.PYTHON_CODE).score == 100
     assert check_purity("Then the title reads “The Lord of …”\n", ArtifactType.USER_STORIES).score == 100
     assert check_purity(protocol, ArtifactType.SQL_DDL).score < 100
+    noted = "# Note that members are people.\nFIELD = r'(?P<S>x)'\n"
+    assert check_purity(noted, ArtifactType.PYTHON_CODE).score == 100
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x1b", "\x7f", "\u202e", "\u200b", "\ufeff", "\u2066"])

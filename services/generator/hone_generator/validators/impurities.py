@@ -84,7 +84,7 @@ CONTROL_TOKENS = _any(
     ("<\uff5c", r"<\uff5c[^\n\uff5c]{1,40}\uff5c>"),
     ("inst]", r"\[/?INST\]"),
     ("sys>>", r"<</?SYS>>"),
-    ("s>", r"</?s>"),
+    ("s>", r"(?-i:(?<!\?P)</?s>)"),
     ("_of_turn>", r"<(?:start|end)_of_turn>"),
     ("think", r"</?think(?:ing)?>"),
     ("os>|pad>|unk>", r"<(?:bos|eos|pad|unk)>"),
@@ -122,9 +122,13 @@ CHATTER = _any(
         r"^\W{0,8}this (?:diagram|schema|code|document|specification|api) (?:shows|represents|defines|captures)\b",
     ),
     ("explanation|key points", r"^(?:#{1,6} |\*\*)(?:explanation|key points)\b"),
-    ("note that", r"^\W{0,8}(?:please )?note that\b"),
     ("based on", r"\bbased on (?:the|your) (?:requirements|description|text)\b"),
     ("i've|i have", r"\bI(?:'ve| have) (?:created|generated|added|included|updated)\b"),
+)
+ASIDES = _any(
+    "speaks to the reader: give the artifact alone",
+    20,
+    ("note that", r"^\W{0,8}(?:please )?note that\b"),
 )
 PLACEHOLDERS = _any(
     "is a placeholder: write out what belongs there",

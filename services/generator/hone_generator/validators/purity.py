@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from hone_contracts.artifacts import ArtifactType, ValidatorResult
 from hone_generator.validators.base import result
 from hone_generator.validators.impurities import (
+    ASIDES,
     CHATTER,
     CONTROL_CHARACTER,
     CONTROL_TOKENS,
@@ -25,8 +26,9 @@ NAME = "purity"
 _MOST_FINDINGS = 60
 _CONTROL_COST = 20.0
 
-# Sentences for people may trail off; `...` is a body in Python's protocols, and its structure check knows where.
-_MAY_TRAIL_OFF = frozenset({ArtifactType.USER_STORIES, ArtifactType.PYTHON_CODE})
+# Formats with sentences for people, which may trail off or note something; and `...` is a body in Python's protocols,
+# of which its structure check knows where they are.
+_WITH_SENTENCES = frozenset({ArtifactType.USER_STORIES, ArtifactType.PYTHON_CODE})
 
 
 def check_purity(content: str, artifact_type: ArtifactType) -> ValidatorResult:
@@ -52,7 +54,7 @@ def _impurities(content: str, artifact_type: ArtifactType) -> Iterator[tuple[int
     """The gravest first, since only so many are told."""
     kinds = (*SECRETS, CONTROL_TOKENS, REFUSALS, CHATTER, PLACEHOLDERS, FENCE)
     lower = content.lower()
-    for impurity in kinds if artifact_type in _MAY_TRAIL_OFF else (*kinds, ELLIPSIS):
+    for impurity in kinds if artifact_type in _WITH_SENTENCES else (*kinds, ASIDES, ELLIPSIS):
         for trace in impurity.traces:
             line, counted = 1, 0
             for match in trace.matches(content, lower):
