@@ -9,20 +9,13 @@ from typing import Any
 import pytest
 import yaml
 from asking import made, verdicts
-from erd_strategies import diagrams
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from type_strategies import stated_types, words
+from type_strategies import words
 
 from hone_contracts import erd_facts
-from hone_generator.artifacts.data_model import data_model
-from hone_generator.artifacts.document import read_yaml
 from hone_generator.artifacts.kind import Subject
-from hone_generator.artifacts.mermaid_erd.ir import Diagram
-from hone_generator.artifacts.object_types import StatedType
-from hone_generator.artifacts.openapi.answer import Answer, StatedOperation, StatedParameter, answer_of
 from hone_generator.artifacts.openapi.kind import OpenApi
-from hone_generator.artifacts.openapi.render import document_of, to_yaml
 
 KIND = OpenApi()
 TEXT = "Members sign in with a token. A member can list the loans of a member, 20 at a time, and return a loan once."
@@ -146,28 +139,6 @@ async def test_facts_alone_are_enough() -> None:
     assert {name: each.messages for name, each in found.items() if each.score < 95} == {}
 
 
-def test_what_looks_like_a_number_stays_text() -> None:
-    texts = [
-        "0E0",
-        "1_000",
-        "no",
-        "on",
-        "~",
-        "0x1f",
-        "12:30:45",
-        "2024-01-01",
-        "null",
-        "1.",
-        ".5",
-        "=",
-        "<<",
-        "-",
-    ]
-    document = {text: text for text in texts}
-    assert yaml.safe_load(to_yaml(document)) == document
-    assert read_yaml(to_yaml(document)).value == document
-
-
 async def test_a_whole_document_in_free_text_is_taken_as_it_is() -> None:
     assert (await made(KIND, TEXT, f"Sure:\n```yaml\n{GOOD}```\nBye")).content == GOOD
     assert (await made(KIND, TEXT, f"Here it is.\n\n{GOOD}")).content == GOOD
@@ -224,56 +195,6 @@ async def test_a_planted_flaw_is_found(was: str, now: str, validator: str, messa
     found = (await verdicts(KIND, GOOD.replace(was, now, 1)))[validator]
     assert any(message in each for each in found.messages), found.messages
     assert found.score < 100
-
-
-segments = st.one_of(words, st.sampled_from(["members", "{id}", ":id", "<id>", "{member_id}", "{}", "{é}"]))
-paths = st.one_of(
-    words,
-    st.lists(segments, max_size=5).map("/".join),
-)  # fmt: skip
-operations = st.builds(
-    StatedOperation,
-    evidence=st.just(""),
-    method=st.sampled_from(["get", "GET", "post", "put", "patch", "delete", "brew", ""]),
-    path=paths,
-    summary=words,
-    request=words,
-    response=words,
-    many=st.booleans(),
-    paged=st.booleans(),
-    query=st.lists(
-        st.builds(StatedParameter, name=words, type=words, required=st.booleans(), description=words),
-        max_size=3,
-    ),
-    errors=st.lists(st.sampled_from([0, 200, 400, 404, 409, 999, -1]), max_size=3),
-)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    stated_types(),
-    st.lists(operations, max_size=6),
-    words,
-    st.sampled_from(["none", "bearer", "basic", "api_key", "x"]),
-)
-async def test_any_answer_renders_a_valid_document(
-    types: list[StatedType], stated: list[StatedOperation], title: str, security: str
-) -> None:
-    answer = Answer(title=title, description=title, security=security, types=types, operations=stated)
-    document, _ = document_of(answer)
-    content = to_yaml(document)
-    assert yaml.safe_load(content) == document
-    found = await verdicts(KIND, content)
-    assert found["syntax"].messages == () == found["references"].messages
-
-
-@settings(max_examples=25, deadline=None)
-@given(diagrams())
-async def test_any_data_model_renders_a_valid_document_with_nothing_left_out(diagram: Diagram) -> None:
-    document, left_out = document_of(answer_of(data_model(diagram)))
-    assert [each for each in left_out.notes if "stated twice" not in each] == []  # " " and "" have one path
-    found = await verdicts(KIND, to_yaml(document))
-    assert found["syntax"].messages == () == found["references"].messages
 
 
 async def test_nothing_outside_is_ever_fetched(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,3 +136,16 @@ async def test_a_table_named_like_another_ones_index_is_made(postgres: Postgres,
     tables = [StatedTable(name=name, columns=columns, primary_key=["id"]) for name in names]
     schema = schema_of_answer(Answer(tables=tables))
     assert len(await executed(postgres, render(schema, "postgresql"))) == 3
+
+
+async def test_a_column_that_points_to_two_types_keeps_the_first(postgres: Postgres) -> None:
+    keys = {"member": "int", "book": "uuid"}
+    tables = [
+        StatedTable(name=name, columns=[StatedColumn(name="id", type=kind)], primary_key=["id"])
+        for name, kind in keys.items()
+    ]
+    foreign = [StatedForeignKey(columns=["owner"], table=name) for name in keys]
+    tables.append(StatedTable(name="tag", columns=[StatedColumn(name="owner")], foreign_keys=foreign))
+    schema = schema_of_answer(Answer(tables=tables))
+    assert await executed(postgres, render(schema, "postgresql"), FOREIGN_KEYS) == ["tag -> member"]
+    assert schema.left_out.dangling == ["foreign key tag (owner): the types differ from those of book"]
