@@ -10,6 +10,7 @@ import httpx
 
 from hone_generator.providers.errors import BadProviderAnswer, ProviderUnavailable
 from hone_generator.providers.ollama_json import PROVIDER, Document
+from hone_generator.providers.plain_http import PlainTransport
 
 _MAX_LINE_BYTES = 1024 * 1024
 
@@ -26,6 +27,7 @@ class OllamaHttp:
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=8),
             headers={"Accept-Encoding": "identity", "Content-Type": "application/json"},
             follow_redirects=False,
+            mounts={"http://": PlainTransport()},
             trust_env=False,  # requirements do not go through a proxy that was meant for browsing
         )
 
