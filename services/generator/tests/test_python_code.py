@@ -1,5 +1,8 @@
 import ast
-from collections.abc import Sequence
+import gc
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from erd_strategies import diagrams
@@ -12,6 +15,7 @@ from hone_generator.artifacts.kind import Ask, Brief, Link, Parsed, Subject
 from hone_generator.artifacts.mermaid_erd.ir import Attribute, Diagram, Entity
 from hone_generator.artifacts.python_code.kind import PythonCode, check_syntax
 from hone_generator.artifacts.python_code.render import render
+from hone_generator.artifacts.python_code.source import read_source
 from hone_generator.providers.base import ChatMessage, Gbnf, JsonSchema
 from hone_generator.validators.coverage import check_coverage
 from hone_generator.validators.grounding import check_grounding
@@ -198,6 +202,7 @@ def test_only_the_standard_library_and_what_is_named_may_be_imported() -> None:
         CLASS.format(bases="", body="return self.y")
         + "\n    def __getattr__(self, name: str) -> int:\n        return 1\n",
         "class B:\n    y: int = 1\n\n\n" + CLASS.format(bases="(B)", body="return self.y"),
+        CLASS.format(bases="", body="return self.y") + "\n\nclass B(A):\n    y: int = 1\n",
     ],
 )
 def test_attributes_that_are_there_or_may_come_from_elsewhere_are_no_fault(code: str) -> None:
@@ -346,3 +351,25 @@ def test_any_text_is_judged(text: str) -> None:
     for verdict in (check_syntax(text), parsed.structure(), parsed.references(), parsed.style()):
         assert 0 <= verdict.score <= 100
     assert parsed.outline().numbers
+
+
+@pytest.fixture
+def threads_that_take_turns_often() -> Iterator[None]:
+    """A garbage collector with a callback, as metrics install one, lets other threads run in the middle of anything."""
+    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
+    callback = lambda phase, info: sum(range(300))  # noqa: E731
+    sys.setswitchinterval(1e-6)
+    gc.set_threshold(50)
+    gc.callbacks.append(callback)
+    yield
+    gc.callbacks.remove(callback)
+    gc.set_threshold(*thresholds)
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("threads_that_take_turns_often")
+def test_modules_can_be_read_in_several_threads_at_once() -> None:
+    codes = [CODE * (1 + place % 4) for place in range(200)]
+    with ThreadPoolExecutor(4) as pool:
+        sources = list(pool.map(read_source, codes))
+    assert [len(source.classes) % 3 for source in sources] == [0] * 200

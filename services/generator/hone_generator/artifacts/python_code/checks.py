@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from hone_contracts.artifacts import ValidatorResult
 from hone_generator.artifacts.kind import Link, Name, Outline
 from hone_generator.artifacts.python_code.lint import Finding, LintFailed, lint
-from hone_generator.artifacts.python_code.source import Class, Function, Source, body_of, last_word
+from hone_generator.artifacts.python_code.source import (
+    Class,
+    Function,
+    Source,
+    body_of,
+    last_word,
+    parse_expression,
+)
 from hone_generator.text.naming import identity, words_of
 from hone_generator.validators.base import result
 from hone_generator.validators.flaws import MISSING, ODD, WRONG, Flaw, judged
@@ -189,9 +196,10 @@ def _does_nothing(statement: ast.stmt) -> bool:
 
 
 def _all_attributes(each: Class, classes: dict[str, Class]) -> frozenset[str] | None:
-    """All names that an instance has; None where a base or a hook leaves that open."""
+    """All names that an instance has, those of subclasses included, since a base may build on them; None where a
+    base or a hook leaves that open."""
     found: set[str] = set()
-    waiting, seen = [each], set()
+    waiting, seen = [each, *_subclasses(each, classes)], set()
     while waiting:
         current = waiting.pop()
         if id(current) in seen:
@@ -206,6 +214,15 @@ def _all_attributes(each: Class, classes: dict[str, Class]) -> frozenset[str] | 
             elif base not in _KNOWN_BASES:
                 return None
     return frozenset(found)
+
+
+def _subclasses(each: Class, classes: dict[str, Class]) -> list[Class]:
+    found = {each.name}
+    while more := {
+        name for name, own in classes.items() if name not in found and not found.isdisjoint(own.bases)
+    }:
+        found |= more
+    return [classes[name] for name in found - {each.name}]
 
 
 def _nested(each: Class) -> set[str]:
@@ -236,7 +253,7 @@ def _named_in(annotation: ast.expr) -> Iterator[tuple[str, bool]]:
     """Names in an annotation, and whether they stand in a collection; quoted ones are read, too."""
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         try:
-            annotation = ast.parse(annotation.value[:500], mode="eval").body
+            annotation = parse_expression(annotation.value[:500])
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return
     many = any(

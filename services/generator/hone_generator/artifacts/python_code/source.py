@@ -2,12 +2,16 @@
 
 import ast
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hone_generator.artifacts.held import MOST_ANSWER_CHARS
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+# One at a time: up to CPython 3.12.1 two threads that build trees count into the same depth, and one of them gets a
+# SystemError (gh-106905). Whoever gives up the GIL meanwhile is enough, as callbacks of the garbage collector do.
+_BUILDING = threading.Lock()
 _COMMENT = re.compile(r"^[ \t]*+#(.*)$", re.MULTILINE)
 
 
@@ -67,12 +71,24 @@ class Source:
     constants: tuple[Attribute, ...] = ()
 
 
+def parse(code: str) -> ast.Module:
+    """Raises what `ast.parse` does. May be called from any thread."""
+    with _BUILDING:
+        return ast.parse(code)
+
+
+def parse_expression(code: str) -> ast.expr:
+    """As `parse`."""
+    with _BUILDING:
+        return ast.parse(code, mode="eval").body
+
+
 def read_source(code: str) -> Source:
     """Raises NotPython, whatever the code is."""
     if len(code) > MOST_ANSWER_CHARS:
         raise NotPython(f"the code has {len(code)} characters, {MOST_ANSWER_CHARS} are read: make it shorter")
     try:
-        tree = ast.parse(code)
+        tree = parse(code)
     except SyntaxError as error:
         raise NotPython(error.msg or "invalid syntax", error.lineno) from None
     except ValueError:
