@@ -209,6 +209,13 @@ def test_attributes_that_are_there_or_may_come_from_elsewhere_are_no_fault(code:
     assert not any("no attribute" in message for message in read(code).references().messages)
 
 
+def test_a_module_of_thousands_of_classes_is_read_in_a_moment() -> None:
+    chain = "".join(
+        f"class A{place}(A{place - 1}):\n def f(self): return self.x\n" for place in range(1, 4_000)
+    )
+    assert not read(f"class A0: x = 1\n{chain}").references().messages
+
+
 def test_style_is_names_docstrings_and_type_hints() -> None:
     code = "class member_loan:\n    x: int = 1\n\n    def Borrow(self, book):\n        return book\n"
     said = " ".join(read(code).style().messages)

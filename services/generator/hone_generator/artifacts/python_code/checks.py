@@ -21,6 +21,7 @@ from hone_generator.validators.base import result
 from hone_generator.validators.flaws import MISSING, ODD, WRONG, Flaw, judged
 
 MOST_LINES = 2_000
+_MOST_CLASSES = 200  # whose bases are followed, which takes the square of their number at the worst
 _UNDEFINED = frozenset({"F821", "F822", "F823"})
 _KNOWN_BASES = frozenset({"object", "ABC", "Protocol", "Generic", "NamedTuple", "TypedDict"})
 _OF_ANY_OBJECT = frozenset(name for name in dir(object)) | {
@@ -131,6 +132,8 @@ class ParsedCode:
     def _attribute_flaws(self) -> Iterator[Flaw]:
         """Attributes of self that a class has not, as far as all of its bases are in sight."""
         classes = {each.name: each for each in self.source.classes}
+        if len(classes) > _MOST_CLASSES:
+            return
         for each in self.source.classes:
             own = _all_attributes(each, classes)
             if own is None:
