@@ -362,7 +362,7 @@ def test_any_text_is_judged(text: str) -> None:
 
 @pytest.fixture
 def threads_that_take_turns_often() -> Iterator[None]:
-    """A garbage collector with a callback, as metrics install one, lets other threads run in the middle of anything."""
+    """A garbage collector with a callback, as metrics install one, lets other threads run anywhere."""
     interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
     callback = lambda phase, info: sum(range(300))  # noqa: E731
     sys.setswitchinterval(1e-6)
