@@ -133,7 +133,11 @@ async def test_tables_that_point_to_each_other_are_made_with_both_keys(postgres:
 @pytest.mark.parametrize("names", [["a", "a_pkey", "a_b_key"], ["a_pkey", "a_b_key", "a"]])
 async def test_a_table_named_like_another_ones_index_is_made(postgres: Postgres, names: list[str]) -> None:
     columns = [StatedColumn(name="id", type="int"), StatedColumn(name="b", type="int", unique=True)]
-    tables = [StatedTable(name=name, columns=columns, primary_key=["id"]) for name in names]
+    to_a = [StatedForeignKey(columns=["b"], table="a")]  # so that it is made after the one with the index
+    tables = [
+        StatedTable(name=name, columns=columns, primary_key=["id"], foreign_keys=[] if name == "a" else to_a)
+        for name in names
+    ]
     schema = schema_of_answer(Answer(tables=tables))
     assert len(await executed(postgres, render(schema, "postgresql"))) == 3
 
