@@ -17,7 +17,7 @@ from hone_contracts.errors import ErrorBody, Request
 BEAT_EVERY_S: Final = 2.0
 SILENCE_LIMIT_S: Final = 3 * BEAT_EVERY_S
 WINDOW: Final = 64
-MAX_FRAME_CHARS: Final = 32 * 1024
+MAX_FRAME_CHARS: Final = 8 * 1024
 MAX_ANSWER_CHARS: Final = 4 * 1024 * 1024
 MAX_ANSWER_TOKENS: Final = 131_072
 MAX_MESSAGES: Final = 4096

@@ -3,12 +3,10 @@
 import time
 from dataclasses import dataclass
 
-from hone_contracts.chat import MAX_ANSWER_CHARS
 from hone_contracts.ids import new_id
 from hone_gateway.keys import Principal
 from hone_gateway.openai_api import answers
 from hone_gateway.openai_api.chats import CallerGone, Chat, Chats
-from hone_gateway.openai_api.errors import GeneratorLost
 from hone_gateway.openai_api.replies import Reply
 from hone_gateway.openai_api.requests import ChatCompletionRequest, parse
 
@@ -46,17 +44,11 @@ async def _stream(reply: Reply, asked: ChatCompletionRequest, chat: Chat) -> Non
 
 
 async def _whole(reply: Reply, asked: ChatCompletionRequest, chat: Chat) -> None:
+    """The generator bounds an answer that is not streamed: it is whole in its memory, too."""
     parts: list[str] = []
-    length = 0
-    while True:
-        frame = await chat.frame()
+    while (frame := await chat.frame()).kind != "done":
         parts.append(frame.text)
-        length += len(frame.text)
-        if frame.kind == "done":
-            break
-        if length > MAX_ANSWER_CHARS:
-            raise GeneratorLost(f"The answer has more than {MAX_ANSWER_CHARS} characters: set max_tokens.")
-    text = "".join(parts)
+    text = "".join((*parts, frame.text))
     await reply.whole(answers.completion(_chat_id(), int(time.time()), text, frame, asked.model))
 
 
