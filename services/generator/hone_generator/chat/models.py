@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from hone_chassis.logs import get_logger
 from hone_contracts.chat import ROUTE_PREFIX, ChatModels, ListChatModels
-from hone_contracts.registry import DEFAULT_ROUTE, Route
+from hone_contracts.registry import DEFAULT_ROUTE, Route, RouteModel
 from hone_generator.providers.base import Provider
 from hone_generator.providers.errors import ProviderError
 
@@ -23,12 +23,14 @@ class ChatModelList:
 
     async def __call__(self, _question: ListChatModels) -> ChatModels:
         routes = [route for route in self._routes() if route.enabled]
-        names = [_name(route) for route in routes]
-        named = [model.model for route in routes for model in route.local_models]
+        models = [model for route in routes for model in route.local_models]
+        silent = {model.model for model in models if not _converses(model)}
+        names = [_name(each) for each in routes if each.cloud or any(map(_converses, each.local_models))]
+        named = [model.model for model in models]
         named += [model for route in routes if route.cloud for model in route.cloud_models]
         found = await asyncio.gather(*(self._of(*each) for each in self._providers.items()))
         every = dict.fromkeys([*sorted(names), *named, *(model for models in found for model in models)])
-        return ChatModels(models=tuple(every)[:_MOST])
+        return ChatModels(models=tuple(each for each in every if each not in silent)[:_MOST])
 
     async def _of(self, name: str, provider: Provider) -> Sequence[str]:
         try:
@@ -37,6 +39,11 @@ class ChatModelList:
         except (ProviderError, TimeoutError) as error:
             log.info("a provider did not list its models", provider=name, error=repr(error))
             return ()
+
+
+def _converses(model: RouteModel) -> bool:
+    """Hone's own models read passages, and know no other form of answer."""
+    return model.reading != "passages"
 
 
 def _name(route: Route) -> str:
