@@ -34,8 +34,9 @@ def nouns(words: Sequence[str]) -> frozenset[int]:
 
 def _end_of_phrase(words: Sequence[str], begin: int, *, single: bool) -> int:
     """Behind the last word of the phrase. After "a", a word that looks like a plural is the verb: a ward employs."""
-    for place in range(begin, min(begin + _LONGEST_PHRASE, len(words))):
+    end = min(begin + _LONGEST_PHRASE, len(words))
+    for place in range(begin, end):
         word = words[place]
-        if not is_word(word) or word in STOP_WORDS or (single and place > begin and singular(word) != word):
+        if word in STOP_WORDS or not is_word(word) or (single and place > begin and singular(word) != word):
             return place
-    return min(begin + _LONGEST_PHRASE, len(words))
+    return end
