@@ -216,17 +216,16 @@ def _expanded(
 
     kept, begun = 0, False
     for event in events:
+        line = event.start_mark.line + 1
         if isinstance(event, yaml.DocumentStartEvent):
             if begun:
-                raise Malformed(event.start_mark.line + 1, "a second document begins here: write one alone")
+                raise Malformed(line, "a second document begins here: write one alone")
             begun = True
         if isinstance(event, yaml.AliasEvent):
-            found = anchors.get(event.anchor)
+            name = str(event.anchor)
+            found = anchors.get(name)
             if found is None or any(found is open_ for open_, _ in recording):
-                line = event.start_mark.line + 1
-                raise Malformed(
-                    line, f"alias {event.anchor[:40]} names nothing that ended before: write it out"
-                )
+                raise Malformed(line, f"alias {name[:40]} names nothing that ended before: write it out")
             yield from found
             following = found
         else:
@@ -239,7 +238,7 @@ def _expanded(
             continue
         kept += len(following) * len(recording)
         if kept > _MOST_VALUES:
-            raise Malformed(event.start_mark.line + 1, "the document repeats itself too often: write less")
+            raise Malformed(line, "the document repeats itself too often: write less")
         _record(following, recording)
 
 

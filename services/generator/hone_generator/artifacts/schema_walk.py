@@ -2,7 +2,7 @@
 that contradict each other, patterns that are none and required properties that are not there."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import unquote
 
 from hone_generator.artifacts.document import Document, Path
@@ -86,7 +86,7 @@ def _enum_flaws(where: str, schema: dict[str, Any]) -> Iterator[Flaw]:
             )
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
