@@ -72,7 +72,7 @@ async def test_a_failure_before_the_first_word_is_a_status_that_clients_know(api
 async def test_clients_are_told_how_long_to_wait_and_what_is_in_vain(api: Api) -> None:
     api.engine.play = failing(RateLimited("gemini", 7.2))
     response = await api.post()
-    assert (response.status_code, response.headers["retry-after"]) == (429, "7")
+    assert (response.status_code, response.headers["retry-after"]) == (429, "8")
     api.engine.play = failing(GenerationTimeout("m", 1))
     assert (await api.post()).status_code == 504
     api.engine.play = failing(NotAuthorised("openai", "OPENAI_API_KEY", "401"))

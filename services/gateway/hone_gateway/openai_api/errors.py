@@ -3,6 +3,7 @@
 Its clients try 429 and everything from 500 on again, unless told by ``x-should-retry`` that this is in vain.
 """
 
+import math
 from typing import ClassVar
 
 from pydantic_core import to_json
@@ -102,9 +103,10 @@ class Told:
 def told(error: Exception) -> Told | None:
     """None for a bug."""
     if isinstance(error, ChatFailed):
-        wait_s = error.retry_after_s if error.retry_after_s is not None else 1.0
-        waits = error.body.transient and error.body.status in {429, 503}
-        headers = {"Retry-After": f"{max(1, round(wait_s))}"} if waits else None
+        wait_s = error.retry_after_s
+        if wait_s is None and error.body.transient and error.body.status in {429, 503}:
+            wait_s = 1.0
+        headers = {"Retry-After": f"{max(1, math.ceil(wait_s))}"} if wait_s is not None else None
         return _of_body(error.body, headers)
     if isinstance(error, GatewayError):
         param = error.param if isinstance(error, InvalidParameter) else None

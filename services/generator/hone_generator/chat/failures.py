@@ -68,8 +68,12 @@ def frame_of(error: Exception) -> ChatFrame | None:
         return _frame(error.code, str(error), status_of(error.code), error.transient, wait_s)
     if isinstance(error, NoAnswer):
         body = error.body()
-        status = _STATUS.get(body.code, body.status)
-        return _frame(body.code, body.detail, status, status in {429, 502, 503, 504}, error.retry_after_s)
+        codes = {each.error_code for each in error.attempts}
+        # A model that asked for patience often enough is left alone: to the caller that is the same.
+        patience = "rate_limited" in codes and codes <= {"rate_limited", "circuit_open"}
+        code = "rate_limited" if patience else body.code
+        status = _STATUS.get(code, body.status)
+        return _frame(code, body.detail, status, status in {429, 502, 503, 504}, error.retry_after_s)
     if isinstance(error, EngineError):
         return _frame(error.code, str(error), 422, False)
     if isinstance(error, HandlingError):
