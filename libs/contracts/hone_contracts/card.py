@@ -2,7 +2,7 @@
 
 The generator of the machine answers. A training run asks until it is granted, renews the lease well before it runs
 out, and gives it back. Its ``token`` goes with everything that it does on the cards: a holder that was away for too
-long has a smaller one than whoever came after it. A restart of the generator forgets the lease; the run then asks anew.
+long has a smaller one than whoever came after it. A restart of the generator forgets the lease; the run asks anew.
 """
 
 from datetime import datetime

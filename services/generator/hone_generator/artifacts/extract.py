@@ -9,8 +9,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-_FENCE = re.compile(r"^[ \t]*(?P<ticks>`{3,}|~{3,})[ \t]*(?P<language>[\w+#.-]*)[^\n`]*\n(?P<body>.*?)(?:^[ \t]*(?P=ticks)|\Z)",
-                    re.MULTILINE | re.DOTALL)  # fmt: skip
+_FENCE = re.compile(
+    r"^[ \t]*(?P<ticks>`{3,}|~{3,})[ \t]*(?P<language>[\w+#.-]*)[^\n`]*\n(?P<body>.*?)"
+    r"(?:^[ \t]*(?P=ticks)|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _MOST_STARTS = 64  # places where a document could begin; a hostile answer has thousands
 
