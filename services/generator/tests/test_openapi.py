@@ -197,6 +197,32 @@ async def test_a_planted_flaw_is_found(was: str, now: str, validator: str, messa
     assert found.score < 100
 
 
+async def test_default_responses_and_whatever_has_a_free_name_are_looked_into() -> None:
+    problem = "content: {application/json: {schema: {$ref: '#/components/schemas/%s'}}}"
+    header = "headers: {x-next: {schema: {$ref: '#/components/schemas/%s'}}}"
+    default = f"        default: {{description: No., {problem % 'Problem'}, {header % 'Next'}}}\n"
+    named = (
+        "\n    Problem: {type: object, description: No., properties: {example: {$ref: '#/components/schemas/Nxt'}}}"
+        "\n    Next: {type: string, description: Where to go on.}\n"
+    )
+    content = GOOD.replace("        '400':\n", default + "        '400':\n", 1)
+    content = content.replace("\n    Member:\n", named + "    Member:\n", 1)
+    found = await verdicts(KIND, content)
+    assert found["syntax"].passed, found["syntax"].messages
+    assert found["structure"].score == 100, found["structure"].messages
+    assert ["#/components/schemas/Nxt leads nowhere" in said for said in found["references"].messages] == [
+        True
+    ]
+
+
+async def test_what_lies_in_examples_is_nobody_s_reference() -> None:
+    example = "          content: {application/json: {example: {$ref: '#/nowhere'}}}\n"
+    content = GOOD.replace("          description: Wrong.\n", "          description: Wrong.\n" + example, 1)
+    found = await verdicts(KIND, content)
+    assert found["syntax"].passed
+    assert found["references"].messages == ()
+
+
 async def test_nothing_outside_is_ever_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("a connection was tried")

@@ -8,7 +8,13 @@ from hone_generator.artifacts.document import Path
 from hone_generator.artifacts.openapi.answer import METHODS
 
 _ALL_METHODS = (*METHODS, "head", "options", "trace")
+# Values, in which nothing is a schema or a reference; but where names are free (the response `default`, a property
+# that is called `example`) these are names as any other.
 _OPAQUE = frozenset({"example", "examples", "default", "enum", "const"})
+_OF_FREE_NAMES = frozenset(
+    {"responses", "properties", "patternProperties", "dependentSchemas", "$defs", "schemas", "parameters", "headers",
+     "requestBodies", "links", "callbacks", "pathItems", "encoding", "content", "paths", "webhooks"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ def schema_roots(document: Any) -> Iterator[tuple[Path, Any]]:
                     yield (*path, key), each
                 elif path == ("components",) and key == "schemas":
                     continue
-                elif key not in _OPAQUE and not key.startswith("x-"):
+                elif not _is_value(path, key, extensions=True):
                     waiting.append(((*path, key), each))
 
 
@@ -70,5 +76,18 @@ def references(document: Any) -> Iterator[tuple[Path, str]]:
             if isinstance(value.get("$ref"), str) and path[-1:] != ("properties",):
                 yield path, value["$ref"]
             for key, each in reversed(list(value.items())):
-                if key not in _OPAQUE or path[-1:] in (("properties",), ("schemas",)):
+                if not _is_value(path, key):
                     waiting.append(((*path, key), each))
+
+
+def _is_value(path: Path, key: str, *, extensions: bool = False) -> bool:
+    """Of a member of the object at the path."""
+    return (key in _OPAQUE or (extensions and key.startswith("x-"))) and not _names_are_free(path)
+
+
+def _names_are_free(path: Path) -> bool:
+    """A property may be called ``properties``, so of such names in a row each second one is somebody's choice."""
+    run = 0
+    while run < len(path) and path[-1 - run] in _OF_FREE_NAMES:
+        run += 1
+    return run % 2 == 1
