@@ -50,6 +50,11 @@ def test_an_artifact_that_is_mostly_invented_does_not_pass() -> None:
     assert not verdict.passed
 
 
+def test_an_author_is_not_taken_for_authentication() -> None:
+    found = check_grounding(outline("Member", "member:author"), REQUIREMENTS, None)
+    assert any('"author"' in message for message in found.messages)
+
+
 def test_conventional_names_are_nobodys_invention_but_a_table_of_them_is() -> None:
     members = (
         "member:id",

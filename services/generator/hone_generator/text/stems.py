@@ -17,7 +17,7 @@ _IRREGULAR = {
     "seen": "see", "told": "tell", "taught": "teach", "brought": "bring", "broken": "break", "broke": "break",
     "driven": "driv", "drove": "driv", "flown": "fly", "flew": "fly", "fed": "feed", "won": "win", "went": "go",
     "registration": "regist", "registry": "regist", "loaned": "loan", "failure": "fail", "refusal": "refus",
-    "login": "login", "logged": "log", "logging": "log", "purchase": "purchas",
+    "login": "login", "logged": "log", "logging": "log", "purchase": "purchas", "author": "author",
 }  # fmt: skip
 
 # Ending, what it becomes, how much has to stay. The first that fits is taken, once.
