@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,20 @@ def test_into_a_folder_it_is_written_under_its_types_name(
     gateway.answers["/api/artifacts/a-1"] = lambda _: JSONResponse(ARTIFACT | {"type": artifact_type})
     assert hone(*GENERATE, "-o", str(tmp_path)).code == 0
     assert (tmp_path / name).read_text() == ARTIFACT["content"]
+
+
+def test_what_is_no_file_is_written_to_and_never_replaced(
+    gateway: Gateway, hone: Hone, tmp_path: Path
+) -> None:
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link", tmp_path / "file"
+    os.mkfifo(pipe)
+    link.symlink_to(file)
+    file.write_text("before")
+    gateway.streams = [[sse("done", DONE, 1)], [sse("done", DONE, 1)]]
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert hone(*GENERATE, "-o", str(pipe)).code == 0
+    assert os.read(reader, 10_000).decode() == ARTIFACT["content"]
+    os.close(reader)
+    assert hone(*GENERATE, "-o", str(link)).code == 0
+    assert (pipe.is_fifo(), link.is_symlink(), file.read_text()) == (True, True, ARTIFACT["content"])
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "link", "pipe"]

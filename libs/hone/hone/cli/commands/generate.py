@@ -177,10 +177,16 @@ def _file_in(out: Path, artifact: Document) -> Path:
 
 
 def _write(out: Path, content: str) -> None:
-    fresh = out.with_name(f".{out.name}.{os.getpid()}")
+    """A file is there whole or not at all. What is no file (/dev/null, a pipe) is written to, never replaced."""
+    text = content if content.endswith("\n") else content + "\n"
+    target = Path(os.path.realpath(out))
+    fresh = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        fresh.write_text(content if content.endswith("\n") else content + "\n", "utf-8")
-        fresh.replace(out)
+        if target.exists() and not target.is_file():
+            target.write_text(text, "utf-8")
+            return
+        fresh.write_text(text, "utf-8")
+        fresh.replace(target)
     except OSError as error:
         fresh.unlink(missing_ok=True)
         raise WrongInput(
