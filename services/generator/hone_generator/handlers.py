@@ -12,7 +12,7 @@ from hone_contracts.errors import ErrorBody
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
 from hone_contracts.registry import Route
 from hone_generator.artifacts.kind import ArtifactKind
-from hone_generator.artifacts.options import BadOption
+from hone_generator.artifacts.options import BadOption, check_names
 from hone_generator.engine.engine import Engine, Request
 from hone_generator.engine.errors import NoAnswer
 from hone_generator.engine.inflight import Inflight, key_of
@@ -67,6 +67,7 @@ class GenerationHandler:
         kind = self.kinds.get(command.artifact_type)
         if kind is None:
             raise _unknown(command.artifact_type, self.kinds)
+        check_names(kind, command.options)
         if command.context is not None:
             raise Permanent(
                 "no_context",

@@ -8,7 +8,7 @@ from hone_contracts.artifacts import ArtifactType
 from hone_contracts.validation import ValidateArtifact, Validation
 from hone_generator.artifacts.detect import type_of
 from hone_generator.artifacts.kind import ArtifactKind, Subject, Tools
-from hone_generator.artifacts.options import BadOption
+from hone_generator.artifacts.options import BadOption, check_names
 from hone_generator.mermaid import MermaidError
 from hone_generator.validators.judge import judge
 from hone_generator.validators.scoring import combine
@@ -34,6 +34,7 @@ async def validate(
     kind = kinds.get(told) if told is not None else None
     if kind is None:
         raise UnknownType(told, kinds)
+    check_names(kind, question.options)
     subject = Subject(question.content, question.requirements, question.context_text, question.options)
     results = await judge(kind, subject, tools)
     score = combine(results)

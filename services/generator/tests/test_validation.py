@@ -63,6 +63,32 @@ async def test_options_go_to_the_type_and_wrong_ones_are_refused(desk: Validatio
     assert refused.value.body().code == "bad_option"
 
 
+@pytest.mark.parametrize(
+    ("content", "option", "told"),
+    [
+        (SQL, "dialekt", "takes dialect (postgresql, sqlite, mysql)"),
+        (ERD, "dialect", "which takes none"),
+    ],
+)
+async def test_an_option_that_the_type_has_not_is_refused_with_those_there_are(
+    desk: ValidationDesk, content: str, option: str, told: str
+) -> None:
+    with pytest.raises(Permanent) as refused:
+        await desk.check(ValidateArtifact(content=content, options={option: "sqlite"}))
+    assert refused.value.body().code == "bad_option"
+    assert f"'{option}' is no option" in refused.value.body().detail
+    assert told in refused.value.body().detail
+
+
+async def test_sql_of_another_dialect_is_told_so(desk: ValidationDesk) -> None:
+    verdict = await desk.check(
+        ValidateArtifact(content="CREATE TABLE `member` (`id` INT PRIMARY KEY AUTO_INCREMENT);")
+    )
+    assert [each.messages[0] for each in verdict.validators if each.name == "syntax"] == [
+        'line 1: syntax error at or near "`": this is mysql, and postgresql is what the option dialect asks for'
+    ]
+
+
 async def test_a_text_that_tells_no_type_is_refused_with_the_types_there_are(desk: ValidationDesk) -> None:
     with pytest.raises(Permanent) as refused:
         await desk.check(ValidateArtifact(content="Roses are red"))

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from hone_contracts.artifacts import ArtifactType, ValidatorResult
 from hone_contracts.registry import Reading
@@ -37,6 +38,7 @@ class SqlDdl:
     prompt_version = prompts.PROMPT_VERSION
     readings: frozenset[Reading] = frozenset({"whole", "passages", "passages_schema"})
     suffix = ".sql"
+    options: Mapping[str, Sequence[str]] = MappingProxyType({"dialect": DIALECTS})
 
     async def make(self, brief: Brief, ask: Ask, tell: Tell) -> Draft:
         """Raises BadOption for an unknown dialect, and what ``ask`` raises."""
@@ -66,13 +68,26 @@ class SqlDdl:
 
     async def syntax(self, subject: Subject, tools: Tools) -> ValidatorResult:  # noqa: ARG002 (no process of its own is asked)
         """Raises BadOption for an unknown dialect."""
-        fault = await asyncio.to_thread(fault_of, subject.content, _dialect(subject.options))
+        fault = await asyncio.to_thread(_fault, subject.content, _dialect(subject.options))
         return result("syntax", 0 if fault else 100, [fault] if fault else [], passed=fault is None)
 
 
 def _dialect(options: Mapping[str, str]) -> Dialect:
     found = choice(options, "dialect", DIALECTS, "postgresql")
     return next(each for each in DIALECTS if each == found)
+
+
+def _fault(content: str, dialect: Dialect) -> str | None:
+    """A text of another dialect is told so, since its first strange character says little."""
+    fault = fault_of(content, dialect)
+    if fault is None:
+        return None
+    other = next((each for each in DIALECTS if each != dialect and fault_of(content, each) is None), None)
+    return (
+        fault
+        if other is None
+        else f"{fault}: this is {other}, and {dialect} is what the option dialect asks for"
+    )
 
 
 def _written(text: str, dialect: Dialect, error: Unreadable) -> Draft:
