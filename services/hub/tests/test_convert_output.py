@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -34,6 +35,14 @@ def test_an_existing_file_is_kept_unless_forced(folder: Path) -> None:
     assert out.read_text() == "precious"
     convert(folder, out, Quant.F32, force=True)
     assert out.read_bytes()[:4] == b"GGUF"
+
+
+def test_what_is_no_file_is_not_replaced_by_force(folder: Path) -> None:
+    out = folder.parent / "pipe"
+    os.mkfifo(out)
+    with pytest.raises(TargetExists):
+        convert(folder, out, Quant.F32, force=True)
+    assert out.is_fifo()
 
 
 def test_a_stopped_conversion_leaves_the_old_file_and_nothing_else(folder: Path) -> None:

@@ -66,8 +66,7 @@ def convert(
     """
     if not out.parent.is_dir():
         raise FileMissing(out.parent, "create the folder first")
-    if out.exists() and not force:
-        raise TargetExists(out)
+    _check_free(out, force)
     recipe = Recipe.read(Checkpoint(source), quant, name)
     _check_disk(out, recipe)
     with _temporary_beside(out, recipe.data_bytes) as temporary:
@@ -120,10 +119,15 @@ def _temporary_beside(out: Path, needed_bytes: int) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def _check_free(out: Path, force: bool) -> None:
+    """What is no file (a device, a pipe) is never replaced, with force or without."""
+    if out.exists() and not (force and out.is_file()):
+        raise TargetExists(out)
+
+
 def _publish(temporary: Path, out: Path, force: bool) -> None:
     """Renames into place durably. Without `force` a file that appeared meanwhile is not replaced."""
-    if not force and out.exists():
-        raise TargetExists(out)
+    _check_free(out, force)
     temporary.replace(out)
     folder = os.open(out.parent, os.O_RDONLY)
     try:

@@ -31,7 +31,7 @@ class OpenApi:
     type = ArtifactType.OPENAPI
     prompt_version = prompts.PROMPT_VERSION
     readings: frozenset[Reading] = frozenset({"whole", "passages", "passages_schema"})
-    suffix = ".openapi.yaml"
+    suffix = ".yaml"
 
     async def make(self, brief: Brief, ask: Ask, tell: Tell) -> Draft:
         if brief.reading != "whole":
