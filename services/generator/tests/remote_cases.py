@@ -17,7 +17,7 @@ Protocol = Literal["openai", "anthropic", "gemini"]
 PROTOCOLS: tuple[Protocol, ...] = ("openai", "anthropic", "gemini")
 KEY = "sk-proj-7h15-i5-Th3-k3y-0123456789abcdef"
 SETTINGS = (
-    "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "HONE_OPENAI_SERVERS", "HONE_LOCAL_SERVERS",
+    "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "HONE_LOCAL_SERVERS",
     "HONE_CLOUD_SERVERS", "HONE_PRICES_FILE",
 )  # fmt: skip
 ASK = GenerationRequest(

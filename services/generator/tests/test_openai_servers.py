@@ -96,17 +96,6 @@ async def test_a_reference_cannot_name_where_machines_tell_their_secrets(base_ur
         OpenAIProvider().at(reference(base_url))
 
 
-async def test_where_servers_are_listed_no_other_can_be_named() -> None:
-    provider = OpenAIProvider(
-        OpenAISettings(servers=Servers(allowed=frozenset({"http://127.0.0.1:8000/v1"})))
-    )
-    assert provider.at(reference("http://127.0.0.1:8000/v1")).local
-    with pytest.raises(RequestRefused, match="HONE_OPENAI_SERVERS"):
-        provider.at(reference("http://127.0.0.1:8001/v1"))
-    assert provider.at(ModelRef("openai", "gpt-4.1")).base_url == "https://api.openai.com/v1"
-    await provider.aclose()
-
-
 async def test_one_server_in_two_spellings_is_one_provider_and_their_number_is_bounded() -> None:
     provider = OpenAIProvider()
     assert provider.at(reference("http://127.0.0.1:80/v1/")) is provider.at(reference("http://127.0.0.1/v1"))

@@ -27,9 +27,6 @@ class RemoteSettings(BaseSettings):
     openai_base_url: str = Field(default=OPENAI_URL, validation_alias="OPENAI_BASE_URL")
     anthropic_base_url: str = Field(default=anthropic_wire.DEFAULT_URL, validation_alias="ANTHROPIC_BASE_URL")
     gemini_base_url: str = Field(default=gemini_wire.DEFAULT_URL, validation_alias="GOOGLE_GEMINI_BASE_URL")
-    openai_servers: str = Field(
-        default="", description="the only servers that openai+http://… may name; any when empty"
-    )
     local_servers: str = Field(
         default="",
         description="hosts or base URLs of the team's own machines, beside loopback and private addresses",
@@ -41,11 +38,7 @@ class RemoteSettings(BaseSettings):
 
     @property
     def servers(self) -> Servers:
-        return Servers(
-            local=_words(self.local_servers),
-            cloud=_words(self.cloud_servers),
-            allowed=_words(self.openai_servers),
-        )
+        return Servers(local=_words(self.local_servers), cloud=_words(self.cloud_servers))
 
 
 def remote_providers(settings: RemoteSettings, keys: Keys) -> dict[str, Provider]:

@@ -49,16 +49,15 @@ def place(base_url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Which servers there may be. What is sent to ``local`` ones stays with the team.
+    """Where servers are. What is sent to local ones stays with the team.
 
     Local are loopback and private addresses, and the hosts or base URLs that ``local`` names; not those that
     ``cloud`` names, which pass on what they get. The name of a host says nothing of where it is: what it resolves to
-    can change between looking and asking. ``allowed``, if any, are the only servers that a reference may name.
+    can change between looking and asking. Which of them a request may name is for ``allowed_servers`` to say.
     """
 
     local: frozenset[str] = frozenset()
     cloud: frozenset[str] = frozenset()
-    allowed: frozenset[str] = frozenset()
 
     def is_local(self, base_url: str) -> bool:
         if _named(base_url, self.cloud):
@@ -66,21 +65,6 @@ class Servers:
         if _named(base_url, self.local) or host_of(base_url) == "localhost":
             return True
         return _address_in(host_of(base_url), _OWN_NETWORKS)
-
-    def refusal(self, base_url: str) -> str | None:
-        """Why a reference may not name this server."""
-        if self.allowed:
-            known = ", ".join(sorted(self.allowed))
-            return (
-                None
-                if _named(base_url, self.allowed)
-                else f"its server is not one of {known} (HONE_OPENAI_SERVERS)"
-            )
-        if _address_in(host_of(base_url), _METADATA_NETWORKS):
-            return "its address is one at which machines tell their own secrets"
-        if _ODD_NUMBERS.fullmatch(host_of(base_url)) and not _address_in(host_of(base_url), _ALL_NETWORKS):
-            return "its address is a number, and not one of the usual form"
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +110,10 @@ class OpenAIProvider:
             raise RequestRefused(str(model), "its address has no port that can be") from error
         if where in self._named:
             return self._named[where]
-        if refusal := self._settings.servers.refusal(model.base_url):
+        if refusal := _refusal(model.base_url):
             raise RequestRefused(str(model), refusal)
         if len(self._named) > _MOST_SERVERS:
-            raise RequestRefused(
-                str(model), "too many servers are in use; list those to use in HONE_OPENAI_SERVERS"
-            )
+            raise RequestRefused(str(model), f"too many servers are in use: {_MOST_SERVERS} may be")
         self._named[where] = self._server(model.base_url)
         return self._named[where]
 
@@ -178,6 +160,15 @@ class OpenAIProvider:
             named=not default,
             embeddings=wire,
         )
+
+
+def _refusal(base_url: str) -> str | None:
+    """Why nobody may name this server, not even a route."""
+    if _address_in(host_of(base_url), _METADATA_NETWORKS):
+        return "its address is one at which machines tell their own secrets"
+    if _ODD_NUMBERS.fullmatch(host_of(base_url)) and not _address_in(host_of(base_url), _ALL_NETWORKS):
+        return "its address is a number, and not one of the usual form"
+    return None
 
 
 def _named(base_url: str, names: frozenset[str]) -> bool:
