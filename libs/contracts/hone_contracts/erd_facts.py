@@ -129,6 +129,17 @@ Fact: TypeAlias = Entities | Attributes | Keys | Relation
 Facts: TypeAlias = tuple[Fact, ...]
 
 
+def first_entity(fact: Fact) -> str:
+    """The entity that it names first: what "it" and "they" mean in the passage after it."""
+    match fact:
+        case Entities(names):
+            return names[0]
+        case Attributes(entity) | Keys(entity):
+            return entity
+        case Relation(from_):
+            return from_
+
+
 def dumps(facts: Iterable[Fact]) -> str:
     """The facts as the model writes them: JSON without a space, not escaped to ASCII."""
     return json.dumps([_to_json(fact) for fact in facts], ensure_ascii=False, separators=(",", ":"))

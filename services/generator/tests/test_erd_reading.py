@@ -8,17 +8,13 @@ from hypothesis import strategies as st
 
 from hone_contracts.erd_facts import FactsError
 from hone_contracts.registry import Reading as Mode
+from hone_generator.artifacts.held import schema_of
 from hone_generator.artifacts.kind import Brief, Feedback, Subject
 from hone_generator.artifacts.mermaid_erd.ir import Diagram
 from hone_generator.artifacts.mermaid_erd.kind import MermaidErd
 from hone_generator.artifacts.mermaid_erd.project_names import in_project_names
 from hone_generator.artifacts.mermaid_erd.reading import Progress, Reading, read
-from hone_generator.artifacts.mermaid_erd.schema import (
-    facts_of_whole_answer,
-    find_quote,
-    name_of,
-    whole_schema,
-)
+from hone_generator.artifacts.mermaid_erd.schema import WholeAnswer, facts_of_whole_answer, name_of
 from hone_generator.artifacts.prompting import whole_messages
 from hone_generator.providers.base import ChatMessage, Gbnf, JsonSchema, Role
 from hone_generator.text.naming import identity
@@ -168,13 +164,14 @@ async def test_a_whole_answer_that_is_none_is_an_error_to_try_again(text: str) -
 
 
 def test_the_schema_leaves_a_model_no_choice_of_keys() -> None:
-    objects = [whole_schema(), *whole_schema()["$defs"].values()]
+    whole = schema_of(WholeAnswer).schema
+    objects = [whole, *whole["$defs"].values()]
     assert len(objects) == 4
     for node in objects:
         assert node["required"] == list(node["properties"])
         assert node["additionalProperties"] is False
     assert set(objects[3]["properties"]) | set(objects[2]["properties"]) >= {"from", "to", "cardinality"}
-    assert next(iter(whole_schema()["properties"])) == "reasoning"
+    assert next(iter(whole["properties"])) == "reasoning"
 
 
 @pytest.mark.parametrize(
@@ -191,14 +188,6 @@ def test_the_schema_leaves_a_model_no_choice_of_keys() -> None:
 )
 def test_free_names_become_names_of_facts(stated: str, name: str) -> None:
     assert name_of(stated) == name
-
-
-def test_quotes_are_found_where_they_stand() -> None:
-    lines = ["members borrow many books .", "a book has a title and an author ."]
-    assert find_quote("Members borrow", lines) == 0
-    assert find_quote("a book has … a title, author", lines) == 1
-    assert find_quote("wears shoes", lines) is None
-    assert find_quote("", lines) is None
 
 
 def test_requirements_cannot_pretend_to_have_ended() -> None:

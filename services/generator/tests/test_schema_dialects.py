@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from schema_strategies import documents, schemas, spoiled
 
-from hone_generator.artifacts.mermaid_erd.schema import whole_schema
+from hone_generator.artifacts.held import schema_of
+from hone_generator.artifacts.mermaid_erd.schema import WholeAnswer
 from hone_generator.providers.schema_dialects import (
     ANTHROPIC,
     GEMINI,
@@ -118,7 +119,7 @@ def check(schema: Schema, dialect: Dialect) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 def test_the_schemas_that_hone_asks_with_can_be_said_in_every_dialect(dialect: Dialect) -> None:
-    assert adapted(whole_schema(), dialect) is not None
+    assert adapted(schema_of(WholeAnswer).schema, dialect) is not None
 
 
 def test_limits_that_a_dialect_does_not_know_are_told_in_words() -> None:
@@ -194,5 +195,5 @@ def test_many_references_and_deep_schemas_take_no_time() -> None:
 
 
 def test_in_words_the_schema_is_whole() -> None:
-    text = in_words(whole_schema())
-    assert json.loads(text.partition("\n")[2]) == whole_schema()
+    text = in_words(schema_of(WholeAnswer).schema)
+    assert json.loads(text.partition("\n")[2]) == schema_of(WholeAnswer).schema

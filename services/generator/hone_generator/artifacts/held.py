@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hone_contracts.artifacts import Evidence
 from hone_contracts.erd_facts import normalise
 from hone_generator.artifacts.extract import Unreadable, json_document
-from hone_generator.artifacts.mermaid_erd.schema import find_quote
 from hone_generator.providers.base import JsonSchema
 from hone_generator.text.passages import split_passages
+from hone_generator.text.quotes import find_quote
 
 MOST_ANSWER_CHARS = 256 * 1024  # what the grammar's process takes too; no artifact for people is longer
 

@@ -1,6 +1,6 @@
 """Sentences of several clauses: shared subjects, shared verbs, relative clauses."""
 
-from hone_contracts.erd_facts import Fact, Relation
+from hone_contracts.erd_facts import Fact, Relation, first_entity
 from hone_trainer.starter.clauses import (
     Subject,
     attribute_clause,
@@ -11,7 +11,7 @@ from hone_trainer.starter.clauses import (
     verb_clause,
 )
 from hone_trainer.starter.names import EntityName
-from hone_trainer.starter.sentences import Draft, first_name, new_entity, stating_clause, subject_line
+from hone_trainer.starter.sentences import Draft, new_entity, stating_clause, subject_line
 from hone_trainer.starter.writer import Spoken, Writer
 
 
@@ -61,7 +61,7 @@ def two_clauses(writer: Writer) -> Draft:
     )
     if not any(fact.from_ == subject.surface for fact in first.facts if isinstance(fact, Relation)):
         # The attribute sentence wrote its own subject, perhaps in the other number.
-        named = first_name(first.facts[0])
+        named = first_entity(first.facts[0])
         subject = Subject(named, named, "all" if named == leading.plural else "each")
     texts, facts = [first.text], list(first.facts)
     for _ in range(writer.rng.choices((1, 2), (80, 20))[0]):

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from random import Random
 
 from hone_contracts import erd_facts
-from hone_contracts.erd_facts import Attributes, Entities, Fact, Facts, Keys, Relation
+from hone_contracts.erd_facts import Attributes, Entities, Fact, Facts, Keys, Relation, first_entity
 from hone_trainer.starter import compounds, sentences
 from hone_trainer.starter.inflection import plural
 from hone_trainer.starter.lexicon import Lexicon
-from hone_trainer.starter.sentences import Draft, first_name
+from hone_trainer.starter.sentences import Draft
 from hone_trainer.starter.slots import Slots
 from hone_trainer.starter.writer import Writer
 
@@ -71,7 +71,7 @@ def _any_subject(writer: Writer, facts: list[Fact]) -> str:
     if draw < 0.2:
         return ""
     if draw < 0.5 and facts:
-        about = first_name(facts[0])
+        about = first_entity(facts[0])
         if draw < 0.38:
             return about
         if draw < 0.44:  # a heading in the other number

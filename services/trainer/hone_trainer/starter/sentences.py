@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hone_contracts.erd_facts import Attributes, Entities, Fact, Keys, Relation
+from hone_contracts.erd_facts import Entities
 from hone_trainer.starter.clauses import attribute_clause, carried_clause, new_subject, pronoun, verb_clause
 from hone_trainer.starter.names import EntityName
 from hone_trainer.starter.slots import Slots, list_of_entities, relation_facts
@@ -28,16 +28,6 @@ def subject_line(writer: Writer, name: EntityName) -> tuple[str, bool]:
     """The words of a subject line, and whether they are plural."""
     is_plural = writer.chance(0.4)
     return (name.plural if is_plural else name.singular), is_plural
-
-
-def first_name(fact: Fact) -> str:
-    match fact:
-        case Entities(names):
-            return names[0]
-        case Attributes(entity) | Keys(entity):
-            return entity
-        case Relation(from_):
-            return from_
 
 
 def verb(writer: Writer) -> Draft:

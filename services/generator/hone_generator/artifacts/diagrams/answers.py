@@ -55,6 +55,15 @@ class Hearing:
         if len(self.notes) < _MOST_NOTES:
             self.notes.append(text)
 
+    def names(self, what: str, given: Iterable[str]) -> frozenset[str]:
+        """All of them, with a note on each that is given again."""
+        known: set[str] = set()
+        for name in given:
+            if name in known:
+                self.note(f"{what} {name} is given twice: the first was kept")
+            known.add(name)
+        return frozenset(known)
+
 
 def plain(text: str) -> str:
     """Equal for texts that differ in case and spaces alone."""
@@ -150,24 +159,17 @@ def ids_of(names: Iterable[tuple[str, str]]) -> Callable[[str], str]:
     return lambda name: name if name in exact else known.get(identity(name), name)
 
 
-def closed_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """JSON schema with all properties required and no others, in their order, and without references: what every
-    provider can hold a model to."""
-    schema = model.model_json_schema(by_alias=True)
-    closed: dict[str, Any] = _closed(schema, schema.get("$defs", {}))
-    return closed
+def without_references(schema: Mapping[str, Any]) -> Any:
+    """The schema with what its references name in their places: what every provider can hold a model to."""
+    definitions = schema.get("$defs", {})
 
+    def inline(node: Any) -> Any:
+        if isinstance(node, list):
+            return [inline(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            return inline(definitions[node["$ref"].rsplit("/", 1)[1]])
+        return {key: inline(value) for key, value in node.items() if key != "$defs"}
 
-def _closed(node: Any, definitions: Mapping[str, Any]) -> Any:
-    if isinstance(node, list):
-        return [_closed(item, definitions) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if "$ref" in node:
-        return _closed(definitions[node["$ref"].rsplit("/", 1)[1]], definitions)
-    kept = {key: value for key, value in node.items() if key not in ("default", "title", "$defs")}
-    closed = {key: _closed(value, definitions) for key, value in kept.items() if key != "properties"}
-    if "properties" in kept:
-        properties = {name: _closed(value, definitions) for name, value in kept["properties"].items()}
-        closed |= {"properties": properties, "required": list(properties), "additionalProperties": False}
-    return closed
+    return inline(schema)

@@ -11,15 +11,14 @@ from typing import Generic, TypeVar
 from hone_contracts.artifacts import ArtifactType, Evidence, ValidatorResult
 from hone_contracts.registry import Reading
 from hone_generator.artifacts import extract
-from hone_generator.artifacts.diagrams.answers import Answer, Hearing, closed_schema, plain
+from hone_generator.artifacts.diagrams.answers import Answer, Hearing, plain, without_references
 from hone_generator.artifacts.diagrams.element import Diagram, Element
 from hone_generator.artifacts.diagrams.text import Read
+from hone_generator.artifacts.held import MOST_ANSWER_CHARS, schema_of
 from hone_generator.artifacts.kind import Ask, Brief, Draft, Parsed, Subject, Tell, Tools
 from hone_generator.artifacts.prompting import whole_messages
 from hone_generator.providers.base import JsonSchema
 from hone_generator.validators.mermaid_syntax import validate_syntax
-
-_MOST_ANSWER_CHARS = 256 * 1024  # what the grammar's process takes too; no diagram for people is longer
 
 A = TypeVar("A", bound=Answer)
 D = TypeVar("D", bound=Diagram)
@@ -53,7 +52,7 @@ class DiagramKind(Generic[A, D]):
         self.prompt_version = prompt_version
         self.readings: frozenset[Reading] = frozenset({"whole"})
         self.notation = notation
-        self._schema = JsonSchema(closed_schema(notation.answer))
+        self._schema = JsonSchema(without_references(schema_of(notation.answer).schema))
 
     async def make(self, brief: Brief, ask: Ask, tell: Tell) -> Draft:
         await tell("reading")
@@ -73,11 +72,11 @@ def draft_of(answer: str, requirements: str, notation: Notation[A, D]) -> Draft:
     """The draft in an answer: its JSON document, else the diagram that it wrote itself; an empty one with notes
     where it is neither."""
     hearing = Hearing(plain(requirements))
-    if len(answer) > _MOST_ANSWER_CHARS:
+    if len(answer) > MOST_ANSWER_CHARS:
         hearing.note(
-            f"the answer has {len(answer)} characters, {_MOST_ANSWER_CHARS} were read: make it shorter"
+            f"the answer has {len(answer)} characters, {MOST_ANSWER_CHARS} were read: make it shorter"
         )
-    diagram = _diagram_in(answer[:_MOST_ANSWER_CHARS], notation, hearing)
+    diagram = _diagram_in(answer[:MOST_ANSWER_CHARS], notation, hearing)
     if hearing.strange_quotes:
         hearing.note(f"{hearing.strange_quotes} quotes are not in the requirements: quote them word for word")
     return drafted(diagram, notation, hearing.notes, answer)

@@ -114,11 +114,7 @@ class ClassAnswer(Answer):
 
 
 def diagram_of(answer: ClassAnswer, hearing: Hearing) -> ClassDiagram:
-    known: set[str] = set()
-    for each in answer.classes:
-        if each.name in known:
-            hearing.note(f"class {each.name} is given twice: the first was kept")
-        known.add(each.name)
+    hearing.names("class", (each.name for each in answer.classes))
     class_of = ids_of((each.name, each.name) for each in answer.classes)
     return ClassDiagram(
         classes=tuple(map(_class, answer.classes)),

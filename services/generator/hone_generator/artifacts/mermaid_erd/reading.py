@@ -12,6 +12,7 @@ from hone_contracts.artifacts import Evidence
 from hone_contracts.erd_facts import Facts, FactsError, normalise
 from hone_contracts.registry import Reading as Mode
 from hone_generator.artifacts.extract import fenced
+from hone_generator.artifacts.held import schema_of
 from hone_generator.artifacts.kind import Ask, Brief
 from hone_generator.artifacts.mermaid_erd import grounding, parse, prompts, schema
 from hone_generator.artifacts.mermaid_erd.checks import undeclared
@@ -20,7 +21,6 @@ from hone_generator.artifacts.mermaid_erd.merge import Answer, merge
 from hone_generator.artifacts.mermaid_erd.project_names import in_project_names
 from hone_generator.artifacts.mermaid_erd.subjects import SubjectTracker
 from hone_generator.artifacts.prompting import whole_messages
-from hone_generator.providers.base import JsonSchema
 from hone_generator.text.passages import Passage, split_passages
 
 _DRAWN = re.compile(r"^[ \t]*erDiagram\b", re.MULTILINE)
@@ -64,7 +64,7 @@ async def read(brief: Brief, ask: Ask) -> AsyncIterator[Progress | Reading]:
 
 
 async def _read_whole(brief: Brief, passages: list[Passage], ask: Ask) -> AsyncIterator[Progress | Reading]:
-    text = await ask(whole_messages(prompts.WHOLE, brief), JsonSchema(schema.whole_schema()))
+    text = await ask(whole_messages(prompts.WHOLE, brief), schema_of(schema.WholeAnswer))
     drawn = diagram_in(text)
     if drawn is not None:
         yield Progress(1, 1, "", (), 0)

@@ -6,10 +6,9 @@ each statement rests on; a quote is looked up in the text, so that evidence poin
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from hone_contracts.erd_facts import (
     STOP_WORDS,
@@ -24,32 +23,28 @@ from hone_contracts.erd_facts import (
     is_name,
     normalise,
 )
-from hone_generator.artifacts.extract import Unreadable, json_document
+from hone_generator.artifacts.extract import Unreadable
+from hone_generator.artifacts.held import Quoted, Stated, read_answer
 from hone_generator.artifacts.mermaid_erd.merge import Answer
 from hone_generator.text.naming import words_of
 from hone_generator.text.passages import Passage
+from hone_generator.text.quotes import find_quote
 
 _MAX_KEPT_WORDS = 4
 
 
-class _Stated(BaseModel):
-    model_config = ConfigDict(extra="ignore", populate_by_name=True)
-
-    evidence: str = Field(default="", description="the words of the requirements that say so, verbatim")
-
-
-class StatedEntity(_Stated):
+class StatedEntity(Quoted):
     name: str
 
 
-class StatedAttribute(_Stated):
+class StatedAttribute(Quoted):
     entity: str
     name: str
     type: AttributeType = "string"
     key: Literal["", "PK", "UK"] = ""
 
 
-class StatedRelationship(_Stated):
+class StatedRelationship(Quoted):
     from_: str = Field(alias="from")
     cardinality: Cardinality
     to: str
@@ -58,34 +53,13 @@ class StatedRelationship(_Stated):
 _Statement: TypeAlias = StatedEntity | StatedAttribute | StatedRelationship
 
 
-class WholeAnswer(BaseModel):
+class WholeAnswer(Stated):
     """Everything a model reads out of a text, in one JSON document."""
-
-    model_config = ConfigDict(extra="ignore")
 
     reasoning: str = Field(default="", description="a few sentences: which things are kept, how they relate")
     entities: list[StatedEntity]
     attributes: list[StatedAttribute]
     relationships: list[StatedRelationship]
-
-
-@cache  # 3 ms each time otherwise
-def whole_schema() -> dict[str, Any]:
-    """JSON schema of the answer: all properties required and no others, since providers guess otherwise."""
-    schema: dict[str, Any] = _closed(WholeAnswer.model_json_schema(by_alias=True))
-    return schema
-
-
-def _closed(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_closed(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    closed = {key: _closed(value) for key, value in node.items() if key not in ("default", "title")}
-    if isinstance(node.get("properties"), dict):
-        properties = {name: _closed(value) for name, value in node["properties"].items()}
-        closed |= {"properties": properties, "required": list(properties), "additionalProperties": False}
-    return closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +74,9 @@ def facts_of_whole_answer(text: str, passages: Sequence[Passage]) -> WholeReadin
     """Read a whole answer. Raises FactsError if it is not one; a single statement that names nothing is left
     out with a message. A statement whose quote is not in the text is kept without evidence and reported."""
     try:
-        answer = WholeAnswer.model_validate(json_document(text))
+        answer = read_answer(WholeAnswer, text)
     except Unreadable as error:
         raise FactsError(error.reason) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the answer"
-        raise FactsError(f"{place}: {first['msg']}") from error
     lines = [normalise(passage.text) for passage in passages]
     found: dict[int | None, list[Fact]] = {}
     messages: list[str] = []
@@ -156,21 +126,6 @@ def _name(stated: str) -> str:
     if not name:
         raise FactsError(f"{stated[:80]!r} is no name")
     return name
-
-
-def find_quote(quote: str, lines: Sequence[str]) -> int | None:
-    """The index of the normalised line that a quote is from: one that holds it, or, as models quote loosely
-    and across sentences, the one with most of its words if these are more than half."""
-    wanted = normalise(quote).strip(' ."…-*•')
-    if not wanted:
-        return None
-    for index, line in enumerate(lines):
-        if wanted in line:
-            return index
-    words = set(wanted.split()) - STOP_WORDS
-    shares = [len(words & set(line.split())) for line in lines]
-    best = max(shares, default=0)
-    return shares.index(best) if words and best * 2 > len(words) else None
 
 
 def _what(stated: _Statement) -> str:

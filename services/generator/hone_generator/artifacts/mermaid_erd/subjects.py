@@ -5,7 +5,7 @@ a list share the subject of what led into the list, so one item's entity does no
 after the list goes on where the lead-in was. The starter model was taught with subjects made in this way.
 """
 
-from hone_contracts.erd_facts import Attributes, Entities, Fact, Facts, Keys, Relation
+from hone_contracts.erd_facts import Facts, first_entity
 from hone_generator.text.passages import Passage
 
 
@@ -27,23 +27,8 @@ class SubjectTracker:
 
     def answered(self, passage: Passage, facts: Facts) -> None:
         """Remember the first entity of the answer; an answer without facts changes no subject."""
-        subject = first_entity(facts) or self.subject_of(passage)
+        subject = first_entity(facts[0]) if facts else self.subject_of(passage)
         kept = self._by_depth[: passage.depth]
         while len(kept) < passage.depth:  # a list may begin deeper than one level
             kept.append(kept[-1])
         self._by_depth = [*kept, subject]
-
-
-def first_entity(facts: Facts) -> str:
-    """The entity that an answer names first, or an empty string."""
-    return _entity(facts[0]) if facts else ""
-
-
-def _entity(fact: Fact) -> str:
-    match fact:
-        case Entities(names):
-            return names[0]
-        case Attributes(entity) | Keys(entity):
-            return entity
-        case Relation(from_):
-            return from_

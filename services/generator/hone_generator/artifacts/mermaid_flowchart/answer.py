@@ -71,11 +71,7 @@ class FlowchartAnswer(Answer):
 
 
 def chart_of(answer: FlowchartAnswer, hearing: Hearing) -> Flowchart:
-    seen: set[str] = set()
-    for node in answer.nodes:
-        if node.id in seen:
-            hearing.note(f"node {node.id} is given twice: the first was kept")
-        seen.add(node.id)
+    hearing.names("node", (node.id for node in answer.nodes))
     node_of = ids_of((node.id, node.label) for node in answer.nodes)
     group_of = ids_of((group.id, group.label) for group in answer.groups)
     return Flowchart(

@@ -77,11 +77,7 @@ class SequenceAnswer(Answer):
 
 
 def sequence_of(answer: SequenceAnswer, hearing: Hearing) -> Sequence:
-    known: set[str] = set()
-    for each in answer.participants:
-        if each.id in known:
-            hearing.note(f"participant {each.id} is given twice: the first was kept")
-        known.add(each.id)
+    hearing.names("participant", (each.id for each in answer.participants))
     id_of = ids_of((each.id, each.label) for each in answer.participants)
     steps = [
         Step(

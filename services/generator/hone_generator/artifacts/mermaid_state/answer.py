@@ -71,11 +71,7 @@ class StateAnswer(Answer):
 
 
 def machine_of(answer: StateAnswer, hearing: Hearing) -> StateMachine:
-    known: set[str] = set()
-    for state in answer.states:
-        if state.id in known:
-            hearing.note(f"state {state.id} is given twice: the first was kept")
-        known.add(state.id)
+    known = hearing.names("state", (state.id for state in answer.states))
     state_of = ids_of((state.id, state.label) for state in answer.states)
 
     def end_of(name: str) -> str:
