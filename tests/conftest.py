@@ -7,6 +7,13 @@ import pytest
 from machine import Machine
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What crosses services starts all of them."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Callable[..., Machine]]:
     made: list[Machine] = []

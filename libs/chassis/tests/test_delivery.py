@@ -20,6 +20,8 @@ from hone_contracts.ids import new_id
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import Message
 
+pytestmark = pytest.mark.slow
+
 
 def a_command(**more: Any) -> GenerateArtifact:
     fields: dict[str, Any] = {"correlation_id": new_id("job"), "artifact_type": ArtifactType.MERMAID_ERD}

@@ -11,3 +11,5 @@ class Result(NamedTuple):
 
 
 Hone = Callable[..., Result]
+
+GENERATE = ("generate", "--type", "mermaid_erd", "-r", "Each member has loans.")

@@ -1,4 +1,4 @@
-"""A gateway to talk to, and `hone` to talk to it with."""
+"""A gateway to talk to, `hone` to talk to it with, and a machine to start Hone on."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from calling_hone import Hone, Result
 from gateway_stand_in import KEY, Gateway, Running
+from launched import Machine
 
 from hone.cli import main
 
@@ -36,3 +37,10 @@ def hone(capfd: pytest.CaptureFixture[str]) -> Hone:
         return Result(code, out, err)
 
     return call
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    made = Machine(tmp_path / "data folder")  # with a space, as on a Mac
+    yield made
+    made.clear()

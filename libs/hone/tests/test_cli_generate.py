@@ -6,14 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
-from calling_hone import Hone
+from calling_hone import GENERATE, Hone
 from gateway_stand_in import ARTIFACT, DONE, Gateway, job, sse
 from starlette.responses import JSONResponse
 
 from hone.cli.commands.generate import _SUFFIXES
 from hone_generator.artifacts import KINDS
 
-GENERATE = ("generate", "--type", "mermaid_erd", "-r", "Each member has loans.")
 ATTEMPTS = [
     {"number": 1, "model": "ollama:a", "kind": "first", "outcome": "answered", "score": 42},
     {"number": 2, "model": "ollama:a", "kind": "repair", "outcome": "answered", "score": 55},

@@ -129,13 +129,13 @@ async def judged(kind: ArtifactKind, subject: Subject, tools: Tools) -> Sequence
         message = "this is no number; write one"
         return [
             ValidatorResult(name="syntax", score=0, passed=False, messages=(message,)),
-            ValidatorResult(name="coverage", score=0, passed=False, messages=("there is nothing in it",)),
+            ValidatorResult(name="structure", score=0, passed=False, messages=("there is nothing in it",)),
         ]
     score = min(100, int(subject.content))
     said = (f"{score} is too low; write a higher one",) if score < 100 else ()
     return [
         ValidatorResult(name="syntax", score=100, passed=True),
-        ValidatorResult(name="coverage", score=score, passed=score >= 60, messages=said),
+        ValidatorResult(name="structure", score=score, passed=score >= 60, messages=said),
     ]
 
 
@@ -206,3 +206,8 @@ def route(*models: str, **more: Any) -> Route:
         "fallbacks": tuple({"model": name} for name in others),
     }
     return Route(**(fields | more))
+
+
+def models_of(artifact: Any) -> list[str]:
+    """Who was asked, in order."""
+    return [each.model.removeprefix("played:") for each in artifact.attempts]

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from engine_strategies import plays, price, routes
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,8 @@ from simulated_time import now, simulated
 from hone_contracts.artifacts import Artifact, Attempt
 from hone_contracts.registry import Route
 from hone_generator.engine.errors import NoAnswer
+
+pytestmark = pytest.mark.slow
 
 kinds = st.sampled_from([("whole",), ("whole", "passages_schema"), ("passages", "passages_schema")])
 

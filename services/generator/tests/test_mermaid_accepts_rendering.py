@@ -14,6 +14,8 @@ from hone_generator.artifacts.mermaid_erd.render import render
 from hone_generator.mermaid import MermaidParser, ParseResult
 from hone_generator.mermaid import build as mermaid_build
 
+pytestmark = pytest.mark.slow
+
 
 class Grammar:
     """The parser for a test that hypothesis calls, which cannot be a coroutine."""

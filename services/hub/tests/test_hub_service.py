@@ -34,6 +34,8 @@ from hone_contracts.messages import JobProgressed, Message
 from hone_hub import app
 from hone_hub.settings import HubSettings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def settings(nats_server: Any, tmp_path: Path) -> HubSettings:

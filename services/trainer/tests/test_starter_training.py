@@ -23,6 +23,8 @@ from hone_trainer.starter.optimizer import orthogonalised  # noqa: E402
 from hone_trainer.starter.recipe import Recipe  # noqa: E402
 from hone_trainer.starter.tokenizer import ANSWER_TURN, END, SPACE, Vocabulary  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 TINY = Recipe(
     width=160, layers=2, heads=5, feed_forward=64, merges=300, shard_samples=60, batch_rows=4, warmup_steps=2
 )
