@@ -66,7 +66,7 @@ def test_an_accepted_answer_is_the_better_one_whatever_a_failed_gate_left_of_ano
     def both(score: int, passed: bool) -> list[ValidatorResult]:
         return [
             ValidatorResult(name="syntax", score=100, passed=passed, messages=() if passed else ("broken",)),
-            ValidatorResult(name="coverage", score=score, passed=True),
+            ValidatorResult(name="structure", score=score, passed=True),
         ]
 
     async def judged(kind: object, subject: Any, tools: object) -> list[ValidatorResult]:

@@ -48,7 +48,17 @@ def test_of_two_answers_that_fail_the_same_gate_the_better_one_is_told() -> None
     scores = [
         combine([verdict("syntax", 0, False), verdict("coverage", covered)]).score for covered in (90, 40)
     ]
-    assert scores == [18, 8]
+    assert scores == [18, 7]
+
+
+@pytest.mark.parametrize(("covered", "score"), [(0, 30), (10, 38), (30, 58), (49, 79), (50, 80), (100, 100)])
+def test_what_answers_little_of_the_requirements_is_not_accepted_for_being_well_made(
+    covered: int, score: int
+) -> None:
+    others = [verdict(name, 100) for name in EIGHT - {"coverage"}]
+    combined = combine([*others, verdict("coverage", covered, covered >= 50)])
+    assert combined.score == score
+    assert ("coverage is below 50" in " ".join(combined.reasons)) == (covered < 50)
 
 
 def test_without_requirements_the_others_decide() -> None:

@@ -9,11 +9,13 @@ from hone_contracts.artifacts import ValidatorResult
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How a validator counts: its weight among those that ran and, for a gate, the most that an answer can reach
-    which fails it. Under a gate the score still tells two failing answers apart, so that the better one is mended."""
+    which fails it. Under a gate the score still tells two failing answers apart, so that the better one is mended.
+    Below ``needed`` the whole score shrinks with what is missing of it, down to half."""
 
     weight: float
     reason: str
     cap: int | None = None
+    needed: int = 0
 
     @property
     def gate(self) -> bool:
@@ -34,6 +36,8 @@ RULES: dict[str, Rule] = {
     "coverage": Rule(
         0.40,
         "what the requirements demand, relations included, is what the artifact is for, and is left out unseen",
+        # Six of ten points are for being well made: an artifact about something else must not be taken for those.
+        needed=50,
     ),
     "structure": Rule(0.15, "a missing key or an orphan is mended quickly, but by hand"),
     "grounding": Rule(0.10, "what is invented has to be found and taken out again"),
@@ -70,12 +74,19 @@ def combine(results: Iterable[ValidatorResult]) -> Score:
     weighed = [(each, _rule(each).weight) for each in ran if _rule(each).weight > 0]
     total = sum(weight for _, weight in weighed)
     mean = sum(each.score * weight for each, weight in weighed) / total if total else 100.0 if ran else 0.0
+    for each in ran:
+        mean *= _share(each)
     failed = [each for each in ran if _rule(each).gate and not each.passed]
     caps = [cap for each in failed if (cap := _rule(each).cap) is not None]
     reasons = [
         f"{each.name} failed, so the score is at most {_rule(each).cap}: {_first(each)}" for each in failed
     ]
     reasons += [f"{each.name} {each.score} of 100, weight {weight / total:.0%}" for each, weight in weighed]
+    reasons += [
+        f"{each.name} is below {_rule(each).needed}, which leaves {_share(each):.0%} of the score"
+        for each in ran
+        if _share(each) < 1
+    ]
     reasons += [
         f"{each.name} did not pass: {_first(each)}"
         for each, _ in weighed
@@ -87,6 +98,12 @@ def combine(results: Iterable[ValidatorResult]) -> Score:
 
 def _rule(each: ValidatorResult) -> Rule:
     return RULES.get(each.name, _OTHER)
+
+
+def _share(each: ValidatorResult) -> float:
+    """What is left of the score: all from ``needed`` on, half at nothing."""
+    needed = _rule(each).needed
+    return (1 + each.score / needed) / 2 if each.score < needed else 1.0
 
 
 def _first(each: ValidatorResult) -> str:
