@@ -302,3 +302,31 @@ def test_long_repetitions_are_read_in_a_moment(piece: str) -> None:
     text = piece * (100_000 // len(piece))
     CheckedStories(parse(text)).structure()
     CheckedStories(parse(f"## US-1: x\n{text}")).references()
+
+
+TRACKED = """\
+### Story 1 - Login
+As a registered user, I want to log in with my email, so that I can access my account.
+
+**Acceptance criteria**
+- [ ] Given valid credentials, when I submit the form, then I see my dashboard
+- [ ] The account is locked after 5 failed attempts
+
+**Priority:** High
+**Story points:** 3
+"""
+
+
+def test_a_criterion_without_its_condition_is_a_flaw_of_structure_and_no_broken_syntax() -> None:
+    found = CheckedStories(parse(TRACKED))
+    assert found.syntax().passed, found.syntax().messages
+    assert found.structure().messages == (
+        "line 1: story 1, criterion 2, lacks given and when: write all of given, when and then",
+    )
+    [story] = parse(TRACKED).stories.stories
+    assert story.criteria[1].then == "The account is locked after 5 failed attempts"
+
+
+def test_a_list_outside_of_the_criteria_is_still_no_part_of_a_story() -> None:
+    loose = TRACKED.replace("**Acceptance criteria**\n", "")
+    assert "no part of a story" in CheckedStories(parse(loose)).syntax().messages[0]

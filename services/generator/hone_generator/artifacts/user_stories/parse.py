@@ -22,6 +22,11 @@ _OURS = re.compile(r"(?P<id>(?=\D{0,40}\d)[A-Za-z0-9._-]{1,40}):(?:[ \t]+(?P<tit
 _OUR_LINE = re.compile(r"\*\*(As a|I want to|so that|Given|When|Then)\*\*(?:[ \t]+((?:(?!\*\*).)*))?")
 _CRITERIA = re.compile(r"acceptance criteria|criteria|scenarios?", re.IGNORECASE)
 _FIELD = re.compile(r"(priority|depends on|dependencies|id|title)[ \t]*:[ \t]*(.*)", re.IGNORECASE)
+# What trackers write beside a story, and no part of it is.
+_ASIDE = re.compile(
+    r"(?:story points?|points|estimate|epic|labels?|tags?|status|assignee|sprint|effort)[ \t]*:[ \t]*.*",
+    re.IGNORECASE,
+)
 _BULLET = re.compile(r"[ \t]*(?:[-*+]|\d{1,4}[.)])[ \t]+(?:\[[ xX]?\][ \t]*)?")
 _MARKS = re.compile(r"\*{2}|__")
 _AS = re.compile(r"as an?\b[ \t]*", re.IGNORECASE)
@@ -57,6 +62,7 @@ class _Reader:
     lines: list[int] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     part: str = ""  # given, when or then: what "and" adds to
+    in_criteria: bool = False
 
     def line(self, number: int, text: str) -> None:
         if heading := _HEADING.fullmatch(text):
@@ -69,10 +75,11 @@ class _Reader:
             self.problems.append(Problem(number, f"{text.strip()[:80]!r} is no part of a story"))
 
     def _heading(self, number: int, level: int, text: str) -> None:
-        self.part = ""
+        self.part, self.in_criteria = "", False
         found = _OURS.fullmatch(text) if level == 2 else None
         found = found or _STORY.fullmatch(_MARKS.sub("", text))
         if _CRITERIA.fullmatch(_MARKS.sub("", text).rstrip(":")):
+            self.in_criteria = bool(self.stories)
             if not self.stories:
                 self.problems.append(Problem(number, "these criteria belong to no story"))
         elif found and (level > 1 or self.title):
@@ -87,7 +94,7 @@ class _Reader:
     def _begin(self, number: int, name: str, title: str) -> None:
         self.stories.append(Story(id=name.replace(" ", "-"), title=_unescaped(title.strip())))
         self.lines.append(number)
-        self.part = ""
+        self.part, self.in_criteria = "", False
 
     def _is_read(self, number: int, body: str, plain: str, *, listed: bool) -> bool:
         ours = _OUR_LINE.fullmatch(body)
@@ -98,7 +105,12 @@ class _Reader:
         if ours:
             self._our_line(ours[1], _unescaped(ours[2] or ""))
             return True
-        return self._field(plain) or self._narrative(plain) or self._step(plain, listed=listed)
+        return (
+            self._field(plain)
+            or self._narrative(plain)
+            or self._step(plain, listed=listed)
+            or self._outcome(plain, listed=listed)
+        )
 
     def _our_line(self, mark: str, text: str) -> None:
         if mark in _NARRATIVE:
@@ -114,7 +126,10 @@ class _Reader:
     def _field(self, plain: str) -> bool:
         found = _FIELD.fullmatch(plain)
         if not found:
-            return bool(_CRITERIA.fullmatch(plain.rstrip(":")))
+            if _CRITERIA.fullmatch(plain.rstrip(":")):
+                self.in_criteria, self.part = True, ""
+                return True
+            return bool(_ASIDE.fullmatch(plain))
         name, value = found[1].lower(), found[2].strip()
         if name == "priority":
             self._update(priority=priority_of(value))
@@ -155,6 +170,14 @@ class _Reader:
         pieces = _INLINE_STEP.split(rest)
         for part, text in zip([word, *pieces[1::2]], pieces[0::2], strict=True):
             self._say(part.lower(), _unescaped(text.strip().rstrip(",")))
+        return True
+
+    def _outcome(self, plain: str, *, listed: bool) -> bool:
+        """A criterion that says only what shall be: the rest of it is missed, and asked for, by `structure`."""
+        if not (listed and self.in_criteria):
+            return False
+        self.stories[-1].criteria.append(Criterion(then=_unescaped(plain)))
+        self.part = "then"
         return True
 
     def _say(self, part: str, text: str) -> None:
