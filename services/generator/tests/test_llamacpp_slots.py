@@ -77,6 +77,7 @@ async def test_the_first_token_has_a_limit_of_its_own(provider: LlamaCppProvider
         async for _ in provider.generate(ModelRef("llamacpp", "a"), replace(asking(), first_token_s=1e-6)):
             pass
     assert late.value.limit_s == 1e-6
+    assert "did not begin to answer" in str(late.value)
 
 
 class Pretended:

@@ -121,6 +121,7 @@ async def test_a_model_that_says_nothing_is_given_up_after_the_time_for_the_firs
         with pytest.raises(GenerationTimeout) as late:
             await answer(provider, "slow-first-token", replace(ASK, first_token_s=0.2))
     assert late.value.limit_s == 0.2
+    assert "did not begin to answer within 0.2 s" in str(late.value)
     assert await asyncio.to_thread(fake.disconnected.wait, 10)
 
 
@@ -130,6 +131,7 @@ async def test_a_model_that_stalls_is_given_up_after_the_time_for_the_answer(fak
         with pytest.raises(GenerationTimeout) as late:
             await answer(provider, "stall", replace(ASK, timeout_s=0.2))
     assert late.value.limit_s == 0.2
+    assert "did not finish within 0.2 s" in str(late.value)
     assert await asyncio.to_thread(fake.disconnected.wait, 10)
 
 

@@ -130,6 +130,7 @@ async def test_a_model_that_falls_silent_is_left_when_its_time_is_over(
         with pytest.raises(GenerationTimeout) as raised:
             await chunks(provider, model, HURRIED)
     assert raised.value.limit_s == {"slow-first-token": 0.2, "stall": 0.4}[model]
+    assert {"slow-first-token": "begin to answer", "stall": "finish"}[model] in str(raised.value)
     assert time.monotonic() - started < 2
     while not upstream.gone:
         await upstream.someone_left.wait()

@@ -48,13 +48,14 @@ class ModelLoadFailed(ProviderError):
 
 
 class GenerationTimeout(ProviderError):
-    """The model did not finish its answer in time."""
+    """The model did not finish its answer in time, or did not ``begin`` it: each has its limit."""
 
     transient = True
     code = "timeout"
 
-    def __init__(self, model: str, limit_s: float) -> None:
-        super().__init__(f"{model} did not finish within {limit_s:g} s; ask for less, or allow more time")
+    def __init__(self, model: str, limit_s: float, *, began: bool = True) -> None:
+        what = "finish" if began else "begin to answer"
+        super().__init__(f"{model} did not {what} within {limit_s:g} s; ask for less, or allow more time")
         self.model = model
         self.limit_s = limit_s
 

@@ -139,7 +139,7 @@ class HostedModel:
                 raise TimeoutError
             return await replies.next(remaining_s)
         except TimeoutError:
-            raise GenerationTimeout(self._name, limit_s) from None
+            raise GenerationTimeout(self._name, limit_s, began=began) from None
         except ChildDied as death:
             reason = f"the process of {self._name} was {death}"
             raise (StreamBroken if began else ProviderUnavailable)(PROVIDER, reason) from death

@@ -50,12 +50,12 @@ async def _pieces(
 ) -> AsyncGenerator[Chunk, None]:
     loop = asyncio.get_running_loop()
     limit_s, deadline = first_s, loop.time() + first_s
+    began = ended = False
     max_bytes = _MAX_ANSWER_BYTES + request.max_tokens * _MAX_ANSWER_BYTES_PER_TOKEN
     try:
         async with server.http.open("POST", "/api/chat", body, first_s, request.connect_s) as response:
             await server.check(response, asked, "application/x-ndjson")
             async with aclosing(read_lines(response, max_bytes)) as lines:
-                began = ended = False
                 while not ended:
                     async with asyncio.timeout_at(deadline):
                         line = await anext(lines, None)
@@ -67,7 +67,7 @@ async def _pieces(
                     if piece.text or ended:
                         yield piece
     except TimeoutError:
-        raise GenerationTimeout(asked.model, limit_s) from None
+        raise GenerationTimeout(asked.model, limit_s, began=began) from None
 
 
 def _read(line: bytes | None, asked: Asked, began: bool) -> Chunk:

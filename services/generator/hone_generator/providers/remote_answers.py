@@ -230,4 +230,5 @@ class _Clock:
         return self._finished_by
 
     def timeout(self) -> GenerationTimeout:
-        return GenerationTimeout(self._model, self._request.timeout_s if self.began else self.first_token_s)
+        limit_s = self._request.timeout_s if self.began else self.first_token_s
+        return GenerationTimeout(self._model, limit_s, began=self.began)
