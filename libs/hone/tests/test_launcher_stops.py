@@ -64,6 +64,10 @@ def test_detached_outlives_its_terminal_and_down_ends_it(machine: Machine) -> No
     assert code == 0
     report = json.loads(out)
     assert report["running"] is True
+    password = ready["nats"]["url"].rpartition("@")[0].rpartition(":")[2]
+    assert report["nats"]["port"] == ready["nats"]["port"]
+    assert len(password) > 20
+    assert password not in out  # what people paste into reports
     assert [(s["name"], s["ready"]) for s in report["services"]] == [("gateway", True), ("generator", True)]
     code, _, err = machine.hone("down")
     assert code == 0

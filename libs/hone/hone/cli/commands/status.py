@@ -40,7 +40,9 @@ def status(data: Path | None, as_json: bool) -> int:
         services = services_of(state)
         models = _add_gateways_view(folder, state, services)
         ready = all(service["ready"] for service in services)
-        report = {"running": True, **asdict(state), "services": services, **models}
+        # The password in NATS's URL stays in run/hone.json: what this prints is pasted into reports.
+        nats = {key: value for key, value in state.nats.items() if key != "url"}
+        report = {"running": True, **asdict(state), "nats": nats, "services": services, **models}
     if as_json:
         print_json(report)
     else:
