@@ -360,6 +360,15 @@ def test_any_text_is_judged(text: str) -> None:
     assert parsed.outline().numbers
 
 
+def test_a_library_that_is_asked_for_and_imported_is_covered() -> None:
+    text = "A member has loans. The service is written with FastAPI."
+    imported = CODE.replace("from dataclasses", "import fastapi\nfrom dataclasses", 1)
+    missing = [
+        " ".join(check_coverage(read(code, text).outline(), text).messages) for code in (CODE, imported)
+    ]
+    assert [("fastapi" in said.lower().split("(")[0]) for said in missing] == [True, False]
+
+
 @pytest.fixture
 def threads_that_take_turns_often() -> Iterator[None]:
     """A garbage collector with a callback, as metrics install one, lets other threads run anywhere."""

@@ -81,6 +81,7 @@ class ParsedCode:
             names += [_action(method) for method in each.methods.values() if not _is_special(method.name)]
         names += [_action(function) for function in self.source.functions]
         names += [Name(constant.name, "member", constant.line) for constant in self.source.constants]
+        names += [Name(found.root, "prose", found.line) for found in self.source.imports]
         names += [Name(text, "prose") for text in self._texts()]
         return Outline(tuple(names), scope="everything", numbers=True, links=tuple(self._links()))
 
