@@ -19,9 +19,9 @@ from hone_generator.providers.errors import (
     RequestRefused,
 )
 from hone_generator.providers.ollama_errors import DEFAULT_URL, failure, not_found
-from hone_generator.providers.ollama_json import document
 from hone_generator.providers.ollama_show import ModelProfile, profile
 from hone_generator.providers.ollama_wire import chunk, contexts, embeddings, entries, full_name
+from hone_generator.providers.wire_fields import document
 
 KEYS = [
     "model", "name", "models", "size", "digest", "message", "content", "done", "done_reason", "eval_count",
@@ -47,7 +47,7 @@ ANSWERS = st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, DOCUMENTS))
 def test_every_line_is_read_or_is_a_bad_answer(line: bytes) -> None:
     for read in (chunk, entries, lambda answer: profile(answer, 1000), lambda answer: embeddings(answer, 1)):
         with suppress(BadProviderAnswer):
-            assert isinstance(read(document(line)), Chunk | list | ModelProfile)
+            assert isinstance(read(document("ollama", line)), Chunk | list | ModelProfile)
 
 
 @pytest.mark.parametrize(

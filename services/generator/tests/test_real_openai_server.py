@@ -42,7 +42,7 @@ def asking(url: str, key: str = KEY) -> OpenAIProvider:
     return OpenAIProvider(OpenAISettings(url, SecretStr(key)))
 
 
-async def test_it_answers_with_counts_and_times(url: str) -> None:
+async def test_it_answers_with_counts(url: str) -> None:
     provider = asking(url)
     said = await chunks(provider, "any", replace(ASK, max_tokens=8))
     await provider.aclose()
@@ -52,8 +52,6 @@ async def test_it_answers_with_counts_and_times(url: str) -> None:
     assert usage is not None
     assert usage.completion_tokens == 8
     assert usage.prompt_tokens > 20
-    assert usage.prompt_ms is not None
-    assert usage.completion_ms is not None
 
 
 async def test_it_holds_its_model_to_a_schema_as_it_is(url: str) -> None:

@@ -13,7 +13,7 @@ from hone_generator.providers.gemini_wire import GeminiWire
 from hone_generator.providers.habits import Habits, KnownHabits
 from hone_generator.providers.openai_wire import OpenAIWire
 from hone_generator.providers.remote_answers import Reader
-from hone_generator.providers.remote_http import Document
+from hone_generator.providers.wire_fields import Document
 
 OPENAI, OTHERS, ANTHROPIC, GEMINI = (
     OpenAIWire(original=True),

@@ -111,7 +111,7 @@ class ReadModel:
 async def read_data_model(brief: Brief, ask: Ask, tell: Tell) -> ReadModel:
     """Read the requirements passage by passage (``brief.reading`` is not ``whole``). A passage whose answer is none
     is a note; only what ``ask`` raises passes through."""
-    found = reading.Reading(Diagram(), (), (), ())
+    found = reading.Reading(Diagram(), (), ())
     async for event in reading.read(brief, ask):
         if isinstance(event, reading.Progress):
             await tell("reading", event.passage, done=event.done, total=event.total)

@@ -11,9 +11,8 @@ from typing import Any
 from hone_generator.providers.base import Chunk, FinishReason, GenerationRequest, JsonSchema, Role, Usage
 from hone_generator.providers.failures import Refusal, one_line
 from hone_generator.providers.habits import Habits
-from hone_generator.providers.remote_http import Document
 from hone_generator.providers.schema_dialects import ANTHROPIC, adapted, in_words
-from hone_generator.providers.wire_fields import Fields
+from hone_generator.providers.wire_fields import Document, Fields
 
 PROVIDER = "anthropic"
 DEFAULT_URL = "https://api.anthropic.com"

@@ -67,8 +67,6 @@ class Usage:
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
-    prompt_ms: float | None = None
-    completion_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,8 @@ from hone_generator.providers.base import Chunk, FinishReason, GenerationRequest
 from hone_generator.providers.errors import StreamBroken
 from hone_generator.providers.failures import Refusal, duration_s, one_line
 from hone_generator.providers.habits import Habits
-from hone_generator.providers.remote_http import Document
 from hone_generator.providers.schema_dialects import GEMINI, adapted, in_words
-from hone_generator.providers.wire_fields import Fields
+from hone_generator.providers.wire_fields import Document, Fields
 
 PROVIDER = "gemini"
 DEFAULT_URL = "https://generativelanguage.googleapis.com"

@@ -253,8 +253,6 @@ def _usage(usage: Mapping[str, Any], timings: Mapping[str, Any]) -> Usage:
         prompt_tokens=usage["prompt_tokens"],
         completion_tokens=usage["completion_tokens"],
         cached_tokens=timings["cache_n"],
-        prompt_ms=timings["prompt_ms"],
-        completion_ms=timings["predicted_ms"],
     )
 
 

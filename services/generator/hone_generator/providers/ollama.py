@@ -11,8 +11,7 @@ from hone_generator.memory.settings import GpuSettings
 from hone_generator.providers.base import Capabilities, Chunk, Gbnf, GenerationRequest, Health, ModelInfo
 from hone_generator.providers.errors import BadProviderAnswer, ProviderError, RequestRefused
 from hone_generator.providers.ollama_chat import chat
-from hone_generator.providers.ollama_hosts import parse_host
-from hone_generator.providers.ollama_json import PROVIDER
+from hone_generator.providers.ollama_hosts import PROVIDER, parse_host
 from hone_generator.providers.ollama_places import Need, Place, Places, ask_all, elsewhere, together
 from hone_generator.providers.ollama_server import Asked, OllamaServer, OllamaSettings
 from hone_generator.providers.ollama_wire import ModelEntry, chat_body, full_name

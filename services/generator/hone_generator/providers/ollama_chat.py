@@ -12,10 +12,11 @@ from hone_generator.providers.errors import (
     StreamBroken,
 )
 from hone_generator.providers.ollama_errors import error_message, failure
+from hone_generator.providers.ollama_hosts import PROVIDER
 from hone_generator.providers.ollama_http import read_lines
-from hone_generator.providers.ollama_json import PROVIDER, Document, document
 from hone_generator.providers.ollama_server import Asked, OllamaServer
 from hone_generator.providers.ollama_wire import chunk
+from hone_generator.providers.wire_fields import Document, document
 
 # A line for each token, of some 150 bytes around the token itself.
 _MAX_ANSWER_BYTES = 64 * 1024
@@ -73,7 +74,7 @@ async def _pieces(
 def _read(line: bytes | None, asked: Asked, began: bool) -> Chunk:
     if line is None:
         raise StreamBroken(PROVIDER, f"{asked.model} ended without a last word")
-    parsed = document(line)
+    parsed = document(PROVIDER, line)
     if message := error_message(parsed):
         error = failure(asked.model, 200, message, asked.prompt_tokens, asked.context_tokens)
         if began and isinstance(error, ProviderUnavailable):

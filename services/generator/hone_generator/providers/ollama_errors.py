@@ -14,7 +14,8 @@ from hone_generator.providers.errors import (
     RateLimited,
     RequestRefused,
 )
-from hone_generator.providers.ollama_json import PROVIDER, Document
+from hone_generator.providers.ollama_hosts import PROVIDER
+from hone_generator.providers.wire_fields import Document
 
 DEFAULT_URL = "http://127.0.0.1:11434"
 

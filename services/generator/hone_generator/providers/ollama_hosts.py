@@ -8,6 +8,8 @@ import re
 
 from hone_generator.providers.errors import ProviderError
 
+PROVIDER = "ollama"
+
 _DEFAULT_PORT = "11434"
 _PORT_OF_SCHEME = {"http": "80", "https": "443"}
 # What a server listens on is not always where one can connect to.

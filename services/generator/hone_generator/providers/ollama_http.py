@@ -9,8 +9,10 @@ from typing import cast
 import httpx
 
 from hone_generator.providers.errors import BadProviderAnswer, ProviderUnavailable
-from hone_generator.providers.ollama_json import PROVIDER, Document
+from hone_generator.providers.ollama_hosts import PROVIDER
 from hone_generator.providers.plain_http import PlainTransport
+from hone_generator.providers.remote_http import media_type
+from hone_generator.providers.wire_fields import Document
 
 _MAX_LINE_BYTES = 1024 * 1024
 
@@ -92,20 +94,14 @@ async def read_lines(response: httpx.Response, max_bytes: int) -> AsyncGenerator
                     yield line
 
 
-def check_type(response: httpx.Response, media_type: str) -> None:
+def check_type(response: httpx.Response, wanted: str) -> None:
     """Raises BadProviderAnswer: something else than Ollama answers there."""
-    found = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if found != media_type:
+    found = media_type(response)
+    if found != wanted:
         raise BadProviderAnswer(
             PROVIDER,
-            f"{response.request.url} answers {found[:80] or 'without a type'}, and Ollama {media_type}",
+            f"{response.request.url} answers {found[:80] or 'without a type'}, and Ollama {wanted}",
         )
-
-
-def retry_after_s(response: httpx.Response) -> float | None:
-    """What a proxy in front of a server asks for; a date is not understood."""
-    value = response.headers.get("Retry-After", "").strip()
-    return float(value) if value.isascii() and value.isdigit() and len(value) < 6 else None
 
 
 def _pieces(response: httpx.Response) -> AsyncGenerator[bytes, None]:

@@ -19,8 +19,7 @@ from hone_generator.providers.errors import (
     RequestRefused,
 )
 from hone_generator.providers.ollama_errors import not_found
-from hone_generator.providers.ollama_hosts import parse_host
-from hone_generator.providers.ollama_json import PROVIDER
+from hone_generator.providers.ollama_hosts import PROVIDER, parse_host
 from hone_generator.providers.ollama_server import OllamaServer
 from hone_generator.providers.ollama_show import ModelProfile
 from hone_generator.providers.ollama_wire import ModelEntry, contexts, full_name, prompt_tokens

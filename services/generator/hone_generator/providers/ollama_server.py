@@ -14,11 +14,13 @@ from hone_generator.providers.errors import (
     ProviderError,
     ProviderUnavailable,
 )
+from hone_generator.providers.failures import retry_after_s
 from hone_generator.providers.ollama_errors import error_message, failure, not_found
-from hone_generator.providers.ollama_http import OllamaHttp, check_type, read_whole, retry_after_s
-from hone_generator.providers.ollama_json import PROVIDER, Document, document
+from hone_generator.providers.ollama_hosts import PROVIDER
+from hone_generator.providers.ollama_http import OllamaHttp, check_type, read_whole
 from hone_generator.providers.ollama_show import ModelProfile, profile
 from hone_generator.providers.ollama_wire import ModelEntry, embed_body, embeddings, entries
+from hone_generator.providers.wire_fields import Document, document
 
 _MAX_DOCUMENT_BYTES = 16 * 1024 * 1024  # /api/show lists every tensor
 _MAX_ERROR_BYTES = 64 * 1024
@@ -122,7 +124,7 @@ class OllamaServer:
         try:
             async with asyncio.timeout(limit_s), self.http.open("POST", path, body, limit_s) as response:
                 await self.check(response, asked, "application/json")
-                return document(await read_whole(response, _MAX_DOCUMENT_BYTES))
+                return document(PROVIDER, await read_whole(response, _MAX_DOCUMENT_BYTES))
         except TimeoutError:
             raise GenerationTimeout(asked.model, limit_s) from None
 
@@ -148,7 +150,7 @@ class OllamaServer:
         try:
             async with asyncio.timeout(limit_s), self.http.open(method, path, body, limit_s) as response:
                 await self.check(response, asked, "application/json")
-                answer = document(await read_whole(response, _MAX_DOCUMENT_BYTES))
+                answer = document(PROVIDER, await read_whole(response, _MAX_DOCUMENT_BYTES))
         except (TimeoutError, ProviderUnavailable) as error:
             self._down_since = time.monotonic()
             if isinstance(error, ProviderUnavailable):
@@ -164,7 +166,7 @@ class OllamaServer:
         async with asyncio.timeout(self.settings.listing_s):
             content = await read_whole(response, _MAX_ERROR_BYTES)
         try:
-            message = error_message(document(content))
+            message = error_message(document(PROVIDER, content))
         except BadProviderAnswer:
             message = None
         if message is None and status not in {429, 502, 503, 504}:
@@ -177,4 +179,6 @@ class OllamaServer:
                 asked.model, asked.name, [entry.name for entry in await self.present()], self.url
             )
         needed, context = asked.prompt_tokens, asked.context_tokens
-        return failure(asked.model, status, message, needed, context, retry_after_s=retry_after_s(response))
+        return failure(
+            asked.model, status, message, needed, context, retry_after_s=retry_after_s(response.headers)
+        )

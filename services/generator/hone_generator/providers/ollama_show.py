@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from hone_generator.memory.footprint import LayerCache, ModelFacts
-from hone_generator.providers.ollama_json import Document, count, inner, items, text
+from hone_generator.providers.ollama_hosts import PROVIDER
+from hone_generator.providers.wire_fields import Document, Fields
+
+_FIELDS = Fields(PROVIDER)
 
 # No common tokenizer needs more tokens for prose, code or JSON; one with a small vocabulary may need a token
 # for each byte. To guess too low is dear: older servers cut a prompt that does not fit without a word.
@@ -52,25 +55,27 @@ class ModelProfile:
 
 def profile(shown: Document, size_bytes: int | None = None) -> ModelProfile:
     """``size_bytes``: of the model's files. Raises BadProviderAnswer."""
-    info, details = inner(shown, "model_info"), inner(shown, "details")
-    architecture = text(info, "general.architecture")
+    info, details = _FIELDS.mapping(shown, "model_info"), _FIELDS.mapping(shown, "details")
+    architecture = _FIELDS.text(info, "general.architecture")
     shapes = _shapes(shown)
-    vocabulary = count(info, f"{architecture}.vocab_size") or shapes.get("token_embd.weight", ("", 0, 0))[2]
+    vocabulary = (
+        _FIELDS.count(info, f"{architecture}.vocab_size") or shapes.get("token_embd.weight", ("", 0, 0))[2]
+    )
     preamble = sum(
-        len(text(message, "content").encode(errors="replace"))
-        for message in items(shown, "messages")
+        len(_FIELDS.text(message, "content").encode(errors="replace"))
+        for message in _FIELDS.items(shown, "messages")
         if isinstance(message, dict)
     )
     think: bool | str | None = None
-    if "thinking" in items(shown, "capabilities"):
+    if "thinking" in _FIELDS.items(shown, "capabilities"):
         # These cannot be stopped from thinking, and take a level instead.
-        think = "low" if text(details, "family") in {"gptoss", "gpt-oss"} else False
+        think = "low" if _FIELDS.text(details, "family") in {"gptoss", "gpt-oss"} else False
     return ModelProfile(
-        context_tokens=count(info, f"{architecture}.context_length") or None,
+        context_tokens=_FIELDS.count(info, f"{architecture}.context_length") or None,
         bytes_per_token=1 if 0 < vocabulary < _SMALL_VOCABULARY else _BYTES_PER_TOKEN,
         think=think,
-        stop=tuple(_stops(text(shown, "parameters"))),
-        preamble_bytes=preamble + len(text(shown, "system").encode(errors="replace")),
+        stop=tuple(_stops(_FIELDS.text(shown, "parameters"))),
+        preamble_bytes=preamble + len(_FIELDS.text(shown, "system").encode(errors="replace")),
         facts=_facts(info, shapes, vocabulary, size_bytes),
     )
 
@@ -92,7 +97,7 @@ def _facts(
     info: Mapping[str, Any], shapes: Shapes, vocabulary: int, size_bytes: int | None
 ) -> ModelFacts | None:
     """None where the model does not tell enough, or nothing that can be."""
-    architecture = text(info, "general.architecture")
+    architecture = _FIELDS.text(info, "general.architecture")
 
     def number(key: str) -> int:
         value = info.get(f"{architecture}.{key}")
@@ -132,7 +137,7 @@ def _told(told: object, block: int, blocks: int, values_per_head: int) -> int | 
 
 def _shapes(shown: Document) -> Shapes:
     found = {}
-    for tensor in items(shown, "tensors"):
+    for tensor in _FIELDS.items(shown, "tensors"):
         if not isinstance(tensor, dict):
             continue
         name, shape = tensor.get("name"), tensor.get("shape")

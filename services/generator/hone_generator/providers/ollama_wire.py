@@ -17,8 +17,11 @@ from hone_generator.providers.base import (
     Usage,
 )
 from hone_generator.providers.errors import BadProviderAnswer
-from hone_generator.providers.ollama_json import PROVIDER, Document, count, inner, items, text
+from hone_generator.providers.ollama_hosts import PROVIDER
 from hone_generator.providers.ollama_show import ModelProfile
+from hone_generator.providers.wire_fields import Document, Fields
+
+_FIELDS = Fields(PROVIDER)
 
 # Ollama's own default on small machines. Another context reloads the model, so they come in few sizes.
 _LEAST_CONTEXT_TOKENS = 4096
@@ -53,20 +56,20 @@ def full_name(name: str) -> str:
 
 def entries(listing: Document) -> list[ModelEntry]:
     """Of ``/api/tags`` and ``/api/ps``. Raises BadProviderAnswer."""
-    models = items(listing, "models")
+    models = _FIELDS.items(listing, "models")
     if not all(isinstance(model, dict) for model in models):
         raise BadProviderAnswer(PROVIDER, "its list of models is none")
     return [
         ModelEntry(
             name=name,
-            digest=text(model, "digest"),
-            size_bytes=count(model, "size"),
-            vram_bytes=count(model, "size_vram"),
-            context_tokens=count(model, "context_length") or None,
-            remote_host=text(model, "remote_host"),
+            digest=_FIELDS.text(model, "digest"),
+            size_bytes=_FIELDS.count(model, "size"),
+            vram_bytes=_FIELDS.count(model, "size_vram"),
+            context_tokens=_FIELDS.count(model, "context_length") or None,
+            remote_host=_FIELDS.text(model, "remote_host"),
         )
         for model in models
-        if (name := text(model, "model") or text(model, "name"))
+        if (name := _FIELDS.text(model, "model") or _FIELDS.text(model, "name"))
     ]
 
 
@@ -136,7 +139,7 @@ def embed_body(name: str, texts: Sequence[str], context: int, keep_alive_s: int)
 
 def embeddings(answer: Document, wanted: int) -> list[list[float]]:
     """One vector a text, all as long as the others. Raises BadProviderAnswer."""
-    vectors = items(answer, "embeddings")
+    vectors = _FIELDS.items(answer, "embeddings")
     if len(vectors) != wanted:
         raise BadProviderAnswer(PROVIDER, f"it gives {len(vectors)} vectors for {wanted} texts")
     found = []
@@ -155,10 +158,10 @@ def _is_value(value: object) -> bool:
 
 def chunk(line: Document) -> Chunk:
     """Of one line of an answer that is not an error. Raises BadProviderAnswer."""
-    content = text(inner(line, "message"), "content")
+    content = _FIELDS.text(_FIELDS.mapping(line, "message"), "content")
     if line.get("done") is not True:
         return Chunk(content)
-    reason = text(line, "done_reason") or "stop"  # older servers do not say
+    reason = _FIELDS.text(line, "done_reason") or "stop"  # older servers do not say
     try:
         return Chunk(content, FinishReason(reason), _usage(line))
     except ValueError as error:
@@ -166,13 +169,7 @@ def chunk(line: Document) -> Chunk:
 
 
 def _usage(line: Document) -> Usage | None:
-    prompt, completion = count(line, "prompt_eval_count"), count(line, "eval_count")
+    prompt, completion = _FIELDS.count(line, "prompt_eval_count"), _FIELDS.count(line, "eval_count")
     if prompt is None and completion is None:
         return None
-    prompt_ns, completion_ns = count(line, "prompt_eval_duration"), count(line, "eval_duration")
-    return Usage(
-        prompt_tokens=prompt or 0,
-        completion_tokens=completion or 0,
-        prompt_ms=None if prompt_ns is None else prompt_ns / 1e6,
-        completion_ms=None if completion_ns is None else completion_ns / 1e6,
-    )
+    return Usage(prompt_tokens=prompt or 0, completion_tokens=completion or 0)

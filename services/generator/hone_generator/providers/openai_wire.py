@@ -13,9 +13,8 @@ from hone_generator.providers.base import Chunk, FinishReason, GenerationRequest
 from hone_generator.providers.errors import BadProviderAnswer, StreamBroken
 from hone_generator.providers.failures import Refusal, duration_s, one_line
 from hone_generator.providers.habits import Habits
-from hone_generator.providers.remote_http import Document
 from hone_generator.providers.schema_dialects import OPENAI_STRICT, adapted, in_words
-from hone_generator.providers.wire_fields import Fields
+from hone_generator.providers.wire_fields import Document, Fields
 
 PROVIDER = "openai"
 _FIELDS = Fields(PROVIDER)
@@ -182,7 +181,7 @@ def _content(delta: Mapping[str, Any]) -> str:
 
 
 def _usage(document: Document) -> Usage | None:
-    usage, timings = _FIELDS.mapping(document, "usage"), _FIELDS.mapping(document, "timings")
+    usage = _FIELDS.mapping(document, "usage")
     prompt, completion = _FIELDS.count(usage, "prompt_tokens"), _FIELDS.count(usage, "completion_tokens")
     if prompt is None and completion is None:
         return None
@@ -190,8 +189,6 @@ def _usage(document: Document) -> Usage | None:
         prompt_tokens=prompt or 0,
         completion_tokens=completion or 0,
         cached_tokens=_FIELDS.count(_FIELDS.mapping(usage, "prompt_tokens_details"), "cached_tokens") or 0,
-        prompt_ms=_FIELDS.number(timings, "prompt_ms"),
-        completion_ms=_FIELDS.number(timings, "predicted_ms"),
     )
 
 

@@ -20,8 +20,9 @@ from hone_generator.providers.errors import (
     StreamBroken,
 )
 from hone_generator.providers.failures import Addressee, Refusal, error_of, retry_after_s
-from hone_generator.providers.remote_http import Document, RemoteHttp, document, media_type
+from hone_generator.providers.remote_http import RemoteHttp, media_type
 from hone_generator.providers.sse import Event, SseParser
+from hone_generator.providers.wire_fields import Document, document
 
 _MAX_EVENT_BYTES = 1024 * 1024
 _MAX_DOCUMENT_BYTES = 32 * 1024 * 1024  # embeddings of many texts

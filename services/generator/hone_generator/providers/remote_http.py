@@ -9,15 +9,15 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import cache
-from typing import Any, cast
+from typing import cast
 
 import httpx
 from pydantic import SecretStr
 
 from hone_generator.providers.errors import BadProviderAnswer, ProviderUnavailable
 from hone_generator.providers.plain_http import PlainTransport
+from hone_generator.providers.wire_fields import Document
 
-Document = dict[str, Any]
 HIDDEN = "…"
 _SHORTEST_SECRET = 8  # less would blot out ordinary text, and is no key
 
@@ -119,17 +119,6 @@ class RemoteHttp:
                 if len(whole) > max_bytes:
                     raise BadProviderAnswer(self.provider, f"it is longer than {max_bytes:,} bytes")
         return self.hidden(whole.decode(errors="replace"))
-
-
-def document(provider: str, text: str) -> Document:
-    """A JSON object. Raises BadProviderAnswer."""
-    try:
-        parsed = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadProviderAnswer(provider, f"this is not JSON: {text[:80]!r}") from error
-    if not isinstance(parsed, dict):
-        raise BadProviderAnswer(provider, f"this is not a JSON object: {text[:80]!r}")
-    return parsed
 
 
 def media_type(response: httpx.Response) -> str:

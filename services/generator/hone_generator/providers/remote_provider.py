@@ -27,8 +27,9 @@ from hone_generator.providers.errors import (
 from hone_generator.providers.failures import Addressee, AnswerTooRoomy, Refusal
 from hone_generator.providers.habits import Habits, KnownHabits
 from hone_generator.providers.remote_answers import Reader, RemoteCall
-from hone_generator.providers.remote_http import Document, RemoteHttp
+from hone_generator.providers.remote_http import RemoteHttp
 from hone_generator.providers.schema_dialects import is_too_deep
+from hone_generator.providers.wire_fields import Document
 
 # Each may teach one more thing that a model does not take.
 _MOST_TRIES = 8

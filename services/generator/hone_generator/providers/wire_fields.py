@@ -1,10 +1,24 @@
-"""Fields of what a server sends, which may be anything. All of these raise BadProviderAnswer."""
+"""JSON that a server sends, which may be anything. All of these raise BadProviderAnswer."""
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from hone_generator.providers.errors import BadProviderAnswer
+
+Document = dict[str, Any]
+
+
+def document(provider: str, text: str | bytes) -> Document:
+    """A JSON object."""
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadProviderAnswer(provider, f"this is not JSON: {_shown(text)}") from error
+    if not isinstance(parsed, dict):
+        raise BadProviderAnswer(provider, f"this is not a JSON object: {_shown(text)}")
+    return parsed
 
 
 class Fields:
@@ -25,17 +39,17 @@ class Fields:
             return value
         raise self._wrong(key, "a count", value)
 
-    def number(self, mapping: Mapping[str, Any], key: str) -> float | None:
-        value = mapping.get(key)
-        if value is None or (isinstance(value, int | float) and math.isfinite(value)):
-            return value
-        raise self._wrong(key, "a number", value)
-
     def mapping(self, mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:
         value = mapping.get(key)
         if value is None or isinstance(value, dict):
             return value or {}
         raise self._wrong(key, "an object", value)
+
+    def items(self, mapping: Mapping[str, Any], key: str) -> list[Any]:
+        value = mapping.get(key)
+        if value is None or isinstance(value, list):
+            return value or []
+        raise self._wrong(key, "a list", value)
 
     def mappings(self, mapping: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
         value = mapping.get(key)
@@ -57,3 +71,7 @@ class Fields:
 
 def _is_finite(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _shown(text: str | bytes) -> str:
+    return repr(text[:80] if isinstance(text, str) else text[:80].decode(errors="replace"))

@@ -28,13 +28,11 @@ _DRAWN = re.compile(r"^[ \t]*erDiagram\b", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Passage `done` of `total` was answered with `facts`."""
+    """Passage `done` of `total` was answered."""
 
     done: int
     total: int
     passage: str
-    facts: Facts
-    facts_so_far: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +40,8 @@ class Reading:
     """What came of a text. `messages` tell which passages gave nothing because their answer was no answer."""
 
     diagram: Diagram
-    passages: tuple[Passage, ...]
     evidence: tuple[Evidence, ...]
     messages: tuple[str, ...]
-    failed_passages: int = 0
 
 
 async def read(brief: Brief, ask: Ask) -> AsyncIterator[Progress | Reading]:
@@ -67,17 +63,15 @@ async def _read_whole(brief: Brief, passages: list[Passage], ask: Ask) -> AsyncI
     text = await ask(whole_messages(prompts.WHOLE, brief), schema_of(schema.WholeAnswer))
     drawn = diagram_in(text)
     if drawn is not None:
-        yield Progress(1, 1, "", (), 0)
+        yield Progress(1, 1, "")
         yield Reading(
             in_project_names(drawn, brief.context),
-            tuple(passages),
             (),
             ("the answer was a Mermaid diagram, not the JSON document",),
         )
         return
     found = schema.facts_of_whole_answer(text, passages)
-    facts = tuple(fact for answer in found.answers for fact in answer.facts)
-    yield Progress(1, 1, "", facts, len(facts))
+    yield Progress(1, 1, "")
     yield _reading(found.answers, passages, found.messages, brief)
 
 
@@ -87,13 +81,12 @@ async def _read_passages(
     tracker = SubjectTracker()
     answers: list[Answer] = []
     messages: list[str] = []
-    failed = said = 0
     for passage in passages:
         line, subject = normalise(passage.text), tracker.subject_of(passage)
         try:
             facts, strange = await _facts_of(subject, line, ask, brief.reading)
         except FactsError as error:
-            facts, strange, failed = (), (), failed + 1
+            facts, strange = (), ()
             messages.append(
                 f"passage {passage.index + 1} ({_short(passage.text)}) was not read: {error.reason}"
             )
@@ -102,9 +95,8 @@ async def _read_passages(
             messages.append(f"passage {passage.index + 1}: left out {invented}, not words of it")
         tracker.answered(passage, facts)
         answers.append(Answer(passage.index, line, facts))
-        said += len(facts)
-        yield Progress(passage.index + 1, len(passages), passage.text, facts, said)
-    yield _reading(answers, passages, messages, brief, failed)
+        yield Progress(passage.index + 1, len(passages), passage.text)
+    yield _reading(answers, passages, messages, brief)
 
 
 async def _facts_of(subject: str, line: str, ask: Ask, mode: Mode) -> tuple[Facts, tuple[str, ...]]:
@@ -138,11 +130,10 @@ def _reading(
     passages: list[Passage],
     messages: list[str] | tuple[str, ...],
     brief: Brief,
-    failed: int = 0,
 ) -> Reading:
     diagram = in_project_names(merge(answers), brief.context)
     evidence = evidence_of(diagram, [passage.text for passage in passages])
-    return Reading(diagram, tuple(passages), tuple(evidence), tuple(messages), failed)
+    return Reading(diagram, tuple(evidence), tuple(messages))
 
 
 def _short(text: str) -> str:

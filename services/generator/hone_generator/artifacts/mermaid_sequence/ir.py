@@ -8,8 +8,6 @@ from pydantic import Field
 from hone_generator.artifacts.diagrams.element import Diagram, Element
 
 ParticipantKind = Literal["participant", "actor"]
-MessageKind = Literal["call", "async", "reply"]
-BlockKind = Literal["alt", "opt", "loop", "par", "critical", "break"]
 StepKind = Literal[
     "call", "async", "reply", "note", "alt", "opt", "loop", "par", "critical", "break", "else", "end"
 ]
