@@ -2,7 +2,7 @@
 
 ``Service`` declares, ``runtime.run`` runs; the rest are their parts: ``settings``, ``broker``, ``delivery``,
 ``handling`` (inbox and outbox around a handler), ``database``, ``migrations``, ``dead_letters``, ``rpc``,
-``progress``, ``health``, ``metrics``, ``tracing``, ``logs``.
+``progress``, ``cancellations``, ``routes_table``, ``health``, ``metrics``, ``tracing``, ``logs``.
 """
 
 from hone_chassis.errors import Permanent, RemoteError, ServiceUnavailable, Transient

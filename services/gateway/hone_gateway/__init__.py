@@ -1,7 +1,7 @@
 """Hone's front door: the HTTP API, keys, artifacts and the view of jobs.
 
-``app`` wires; ``http`` is what surrounds every request; ``jobs`` is the life of a job and its event stream; each
-other module is one resource of the API.
+``app`` wires; ``http`` is what surrounds every request; ``jobs`` is the life of a job and its event stream;
+``openai_api`` is ``/v1``, for OpenAI's clients; each other module is one resource of the API.
 """
 
 __version__ = "0.1.0"
