@@ -100,6 +100,6 @@ class DeadlinePassed(ProviderError):
 
     def __init__(self, model: str, deadline_s: float) -> None:
         super().__init__(
-            f"{model} was stopped: the request's {deadline_s:g} s were over; allow more time in the route's budget"
+            f"{model} was stopped: the request's {deadline_s:g} s were over; allow it a longer deadline"
         )
         self.model = model
