@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypeAlias, get_args
 
+from hone_contracts.normal_form import normal_form
+
 AttributeType = Literal[
     "string",
     "text",
@@ -178,8 +180,8 @@ def normalise(text: str) -> str:
     if text.isascii():  # nothing of what follows would change it
         return " ".join(_word_pattern("").findall(text.lower()))
     # Lower-casing can undo the composition (İ), and composing again can yield capitals (ϓ): until stable.
-    folded = unicodedata.normalize("NFKC", text.translate(_PLAIN)).translate(_PLAIN).lower()
-    folded = unicodedata.normalize("NFKC", folded).lower()
+    folded = normal_form("NFKC", text.translate(_PLAIN)).translate(_PLAIN).lower()
+    folded = normal_form("NFKC", folded).lower()
     cleaned = "".join(_visible(char) for char in folded) if not folded.isascii() else folded
     marks = "".join(sorted({char for char in cleaned if not char.isascii() and _is_mark(char)}))
     return " ".join(_word_pattern(marks).findall(cleaned))

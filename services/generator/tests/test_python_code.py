@@ -1,6 +1,7 @@
 import ast
 import gc
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,7 +16,7 @@ from hone_generator.artifacts.kind import Ask, Brief, Link, Parsed, Subject
 from hone_generator.artifacts.mermaid_erd.ir import Attribute, Diagram, Entity
 from hone_generator.artifacts.python_code.kind import PythonCode, check_syntax
 from hone_generator.artifacts.python_code.render import render
-from hone_generator.artifacts.python_code.source import read_source
+from hone_generator.artifacts.python_code.source import NotPython, read_source
 from hone_generator.providers.base import ChatMessage, Gbnf, JsonSchema
 from hone_generator.validators.coverage import check_coverage
 from hone_generator.validators.grounding import check_grounding
@@ -392,3 +393,10 @@ def test_modules_can_be_read_in_several_threads_at_once() -> None:
     with ThreadPoolExecutor(4) as pool:
         sources = list(pool.map(lambda count: read_source(CODE * count), copies))
     assert [len(source.classes) for source in sources] == [3 * count for count in copies]
+
+
+def test_marks_piled_on_a_name_do_not_take_the_square_of_their_number() -> None:
+    begun = time.monotonic()
+    with pytest.raises(NotPython, match="thirty marks"):
+        read_source("a" + "\u0301\u0316" * 60_000 + " = 1\n")
+    assert time.monotonic() - begun < 3

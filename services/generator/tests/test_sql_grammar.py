@@ -136,3 +136,17 @@ async def test_hostile_text_is_judged_in_bounded_time(number: int, dialect: Dial
     KIND.read(Subject(HUGE[number], options={"dialect": dialect})).outline()
     assert time.monotonic() - begun < 20
     assert not all(each.passed for each in found.values())
+
+
+@pytest.mark.parametrize("signs", ["# ", "+", "<", "@-", "#"])
+def test_signs_in_a_row_take_no_longer_than_their_length_demands(signs: str) -> None:
+    text = "CREATE TABLE a (id INT DEFAULT " + signs * (39_000 // len(signs))
+    begun = time.monotonic()
+    assert fault_of(text, "postgresql") is not None
+    assert time.monotonic() - begun < 3  # half a minute before
+
+
+def test_a_row_of_signs_is_told_with_its_line() -> None:
+    fault = fault_of("CREATE TABLE a (\n  id INT CHECK (id " + "+" * 64 + " 1)\n);", "postgresql")
+    assert fault is not None
+    assert fault.startswith("line 2: no operator")

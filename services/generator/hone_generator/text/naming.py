@@ -9,6 +9,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from hone_contracts.normal_form import normal_form
+
 _IRREGULAR = {
     "people": "person", "children": "child", "men": "man", "women": "woman", "mice": "mouse", "geese": "goose",
     "feet": "foot", "teeth": "tooth", "criteria": "criterion", "phenomena": "phenomenon", "indices": "index",
@@ -73,7 +75,7 @@ def _words_of_name(name: str) -> tuple[str, ...]:
 
 
 def _words_of(name: str) -> tuple[str, ...]:
-    composed = unicodedata.normalize("NFKC", name)
+    composed = normal_form("NFKC", name)
     spaced = "".join(
         char if char.isalnum() or unicodedata.category(char)[0] == "M" else " " for char in composed
     )

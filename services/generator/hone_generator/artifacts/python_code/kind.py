@@ -38,7 +38,8 @@ class PythonCode:
         answer = await ask(whole_messages(prompts.INSTRUCTIONS, brief), None)
         code = fenced(answer[:MOST_ANSWER_CHARS], _FENCES).strip("\n")
         notes = () if code else ("the answer holds no code: answer with the module in one fenced block",)
-        return Draft(f"{code}\n" if code else "", _ir(code), notes=notes, answer=answer)
+        ir = await asyncio.to_thread(_ir, code)  # reading takes a second where the code is hostile
+        return Draft(f"{code}\n" if code else "", ir, notes=notes, answer=answer)
 
     def read(self, subject: Subject) -> Parsed:
         try:

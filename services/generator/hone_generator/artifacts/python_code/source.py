@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hone_contracts.normal_form import has_pile
 from hone_generator.artifacts.held import MOST_ANSWER_CHARS
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -87,6 +88,8 @@ def read_source(code: str) -> Source:
     """Raises NotPython, whatever the code is."""
     if len(code) > MOST_ANSWER_CHARS:
         raise NotPython(f"the code has {len(code)} characters, {MOST_ANSWER_CHARS} are read: make it shorter")
+    if has_pile(code):  # Python gives identifiers their normal form, in the square of their marks
+        raise NotPython("more than thirty marks stand on one character: take them out")
     try:
         tree = parse(code)
     except SyntaxError as error:

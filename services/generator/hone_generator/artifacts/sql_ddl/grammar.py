@@ -7,6 +7,7 @@ Everything is bounded: size, statements, time. Libraries are loaded when first a
 import sqlite3
 import time
 from collections.abc import Sequence
+from itertools import islice
 
 from hone_generator.artifacts.sql_ddl.identifiers import RESERVED_IN_MYSQL
 from hone_generator.artifacts.sql_ddl.read import ReadSchema, read_ddl
@@ -20,6 +21,8 @@ _MOST_TOKENS = {"postgresql": 40_000, "sqlite": 40_000, "mysql": 20_000}  # sqlg
 _MOST_COMMENTS = (
     1_000  # PostgreSQL's are nested, and it takes the square of their number to see that none is closed
 )
+_LONGEST_OPERATOR = 63  # PostgreSQL's names are no longer
+_SIGNS = frozenset("~!@#^&|`?+-*/%<>=")
 _TIME_LIMIT_S = 2.0
 _SQLITE_STEPS = 10_000  # virtual machine instructions between looks at the clock
 
@@ -30,7 +33,7 @@ def fault_of(text: str, dialect: Dialect) -> str | None:
     unfit = _unreadable(text)
     if unfit is not None:
         return unfit
-    found = list(tokens(text, mysql=dialect == "mysql"))
+    found = list(islice(tokens(text, mysql=dialect == "mysql"), _MOST_TOKENS[dialect] + 1))
     statements = _statements(text, found)
     unfit = _too_much(text, found, statements, dialect)
     if unfit is not None:
@@ -49,6 +52,8 @@ def _too_much(
 ) -> str | None:
     if len(found) > _MOST_TOKENS[dialect]:
         return f"the text has more than {_MOST_TOKENS[dialect]} words: make it shorter"
+    if dialect == "postgresql" and (line := _line_of_operator(found)):
+        return f"line {line}: no operator has more than {_LONGEST_OPERATOR} signs: correct it"
     if not statements:
         return "there is no statement: write CREATE TABLE statements"
     if text.count("/*") > _MOST_COMMENTS:
@@ -56,6 +61,19 @@ def _too_much(
     if len(statements) > _MOST_STATEMENTS:
         return f"there are {len(statements)} statements, at most {_MOST_STATEMENTS} are read: make it shorter"
     return None
+
+
+def _line_of_operator(found: Sequence[Token]) -> int:
+    """Where more signs stand in a row than an operator has; 0 if nowhere. PostgreSQL takes the cube of their number
+    to see that they are none."""
+    signs, behind = 0, -1
+    for token in found:
+        is_sign = token.kind == "mark" and token.text[0] in _SIGNS
+        signs = (signs if token.place == behind else 0) + len(token.text) if is_sign else 0
+        if signs > _LONGEST_OPERATOR:
+            return token.line
+        behind = token.place + len(token.text)
+    return 0
 
 
 def _unreadable(text: str) -> str | None:

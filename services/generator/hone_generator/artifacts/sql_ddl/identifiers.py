@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Container
 
+from hone_contracts.normal_form import normal_form
 from hone_generator.artifacts.sql_ddl.schema import Dialect
 from hone_generator.text.naming import words_of
 
@@ -90,7 +91,7 @@ def distinct(name: str, taken: Container[str]) -> str:
 
 def fold(name: str) -> str:
     """Equal for names that a database may take for one: case and accents aside."""
-    decomposed = unicodedata.normalize("NFKD", name.casefold())
+    decomposed = normal_form("NFKD", name.casefold())
     return "".join(char for char in decomposed if unicodedata.category(char)[0] != "M") or name
 
 

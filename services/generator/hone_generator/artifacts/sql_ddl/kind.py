@@ -27,6 +27,7 @@ from hone_generator.validators.base import result
 _FENCES = frozenset(
     {"sql", "postgresql", "postgres", "pgsql", "plpgsql", "sqlite", "sqlite3", "mysql", "ddl"}
 )
+_MOST_RETRIED_CHARS = 50_000  # asking three grammars takes its time
 _SQL = re.compile(r"\bCREATE\s+(?:\w+\s+){0,2}TABLE\b", re.IGNORECASE)
 
 
@@ -80,8 +81,8 @@ def _dialect(options: Mapping[str, str]) -> Dialect:
 def _fault(content: str, dialect: Dialect) -> str | None:
     """A text of another dialect is told so, since its first strange character says little."""
     fault = fault_of(content, dialect)
-    if fault is None:
-        return None
+    if fault is None or len(content) > _MOST_RETRIED_CHARS:
+        return fault
     other = next((each for each in DIALECTS if each != dialect and fault_of(content, each) is None), None)
     return (
         fault

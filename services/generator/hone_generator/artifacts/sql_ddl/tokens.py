@@ -11,7 +11,7 @@ _TOKEN = re.compile(
     r"""
     (?P<space>\s+ | --[^\n]*)
   | (?P<comment>/\*)
-  | (?P<hash>\#[^\n]*)
+  | (?P<hash>\#)
   | (?P<string>(?P<prefix>[eEnNbBxX])?')
   | (?P<dollar>\$(?:[A-Za-z_]\w{0,40})?\$)
   | (?P<name>"|`)
@@ -80,8 +80,9 @@ def _end(text: str, match: re.Match[str], *, mysql: bool) -> int | None:
     if match["name"]:
         rest = _REST_OF_NAME[match["name"]].match(text, begun)
         return rest.end() if rest else None
-    if match["hash"] and not mysql:
-        return match.start() + 1
+    if match["hash"] and mysql:
+        found = text.find("\n", begun)
+        return found if found >= 0 else len(text)
     return begun
 
 
