@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from hone_generator.artifacts.diagrams.text import Problem, Read, parted, shown, statements, unquoted
-from hone_generator.artifacts.mermaid_flowchart.ir import Edge, Flowchart, Group, Node, NodeKind, NodeKind
+from hone_generator.artifacts.mermaid_flowchart.ir import Edge, Flowchart, Group, Node, NodeKind
 
 HEADER = re.compile(r"(?:flowchart|graph)(?:-elk)?(?:\s+(?:TB|TD|BT|RL|LR))?(?=\s*(?:;|$))")
 
@@ -232,23 +232,12 @@ def _chart(reader: _Reader) -> Flowchart:
         nodes = {name: Node(id=name, label=name, group=group) for name, group in reader.bare.items()}
         nodes = {name: node for name, node in nodes.items() if name not in reader.groups}
     edges = tuple(_between_nodes(reader, list(nodes.values())))
-    return Flowchart(
-        nodes=tuple(_told_apart(nodes, edges)), edges=edges, groups=tuple(reader.groups.values())
-    )
-
-
-def _told_apart(nodes: dict[str, Node], edges: tuple[Edge, ...]) -> Iterator[Node]:
-    """Starts and ends have one shape, and steps are drawn round, too: what something leaves is no end, and no start
-    either where something leads to it, unless the chart has no other."""
     left = {edge.from_ for edge in edges}
-    entered = {edge.to for edge in edges if edge.to != edge.from_}
-    round_and_left = {node.id for node in nodes.values() if node.kind == "end" and node.id in left}
-    starts = round_and_left - entered or round_and_left
-    for node in nodes.values():
-        kind: NodeKind = (
-            "start" if node.id in starts else "process" if node.id in round_and_left else node.kind
-        )
-        yield node.model_copy(update={"kind": kind})
+    kinds = (
+        node.model_copy(update={"kind": "start"}) if node.kind == "end" and node.id in left else node
+        for node in nodes.values()
+    )
+    return Flowchart(nodes=tuple(kinds), edges=edges, groups=tuple(reader.groups.values()))
 
 
 def _between_nodes(reader: _Reader, nodes: list[Node]) -> Iterator[Edge]:
