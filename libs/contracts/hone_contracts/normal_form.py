@@ -1,7 +1,7 @@
 """Unicode's normal forms in time linear in the text.
 
-Python sorts the marks on a character by insertion: sixty thousand of them take it half a minute, in which nothing else
-of the process runs. No language piles up more than a few; Unicode's stream-safe format (UAX #15) allows thirty.
+Python sorts the marks on a character by insertion: sixty thousand of them take it half a minute, in which nothing
+else of the process runs. No language piles up more than a few; Unicode's stream-safe format (UAX #15) allows thirty.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Literal
 MOST_MARKS = 30
 
 # Whatever may be a mark, by itself or by its decomposition: the two halfwidth sound marks count as letters.
-_MAY_PILE = re.compile(r"(?:[^\w\s\x00-\x7f]|[\uff9e\uff9f]){%d,}" % (MOST_MARKS // 3))
+_MAY_PILE = re.compile(r"(?:[^\w\s\x00-\x7f]|[\uff9e\uff9f]){10,}")
 
 
 def normal_form(form: Literal["NFC", "NFKC", "NFKD"], text: str) -> str:

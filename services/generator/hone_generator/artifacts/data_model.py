@@ -261,10 +261,8 @@ def _pointing_name(parent: str, key: str, prefix: str = "") -> str:
 
 def _distinct(name: str, taken: Iterable[str], prefix: str = "") -> str:
     names = set(taken)
-    candidate, number = name, 1
-    if prefix and candidate in names:
-        candidate = name = prefix + name
-    while candidate in names:
-        number += 1
-        candidate = f"{name}_{number}"
-    return candidate
+    if prefix and name in names:
+        name = prefix + name
+    if name not in names:
+        return name
+    return f"{name}_{naming.free_number(lambda number: f'{name}_{number}' in names)}"

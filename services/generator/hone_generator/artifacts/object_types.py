@@ -100,11 +100,9 @@ def type_name(said: str) -> str:
 
 def _distinct(name: str, taken: dict[str, Any]) -> str:
     folded = {each.lower() for each in taken}
-    candidate, number = name, 1
-    while candidate.lower() in folded:
-        number += 1
-        candidate = f"{name}{number}"
-    return candidate
+    if name.lower() not in folded:
+        return name
+    return f"{name}{naming.free_number(lambda number: f'{name}{number}'.lower() in folded)}"
 
 
 def _object(stated: StatedType, types: Types, prefix: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ cookies, caches and viruses. Both were tried on 100 words of data models.
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import lru_cache
 
 from hone_contracts.normal_form import normal_form
@@ -46,6 +47,22 @@ _ENDINGS = (
     (re.compile(r"([^su i])s$"), r"\1"),  # not class, status, basis
     (re.compile(r"(?<=[aeo])us$"), "u"),
 )
+
+
+def free_number(is_taken: Callable[[int], bool]) -> int:
+    """The number from 2 on that makes a name new: the first, where none behind it is taken. It is looked for in steps
+    that double, since hostile answers give one name to thousands of things."""
+    step = 1
+    while is_taken(1 + step):
+        step *= 2
+    taken, free = step // 2, step  # as distances from 1
+    while free - taken > 1:
+        middle = (taken + free) // 2
+        if is_taken(1 + middle):
+            taken = middle
+        else:
+            free = middle
+    return 1 + free
 
 
 @lru_cache(maxsize=8192)

@@ -30,6 +30,9 @@ _FIRST_LINES: Mapping[ArtifactType, str] = MappingProxyType(
 )
 
 _EXPECTED_SHOWN = 8
+_MOST_BLANK_LINES = (
+    500  # in a row; Mermaid takes the square of their number, and other diagrams wait meanwhile
+)
 
 
 async def validate_syntax(
@@ -39,11 +42,24 @@ async def validate_syntax(
 
     Raises MermaidError when the grammar gave no verdict, and KeyError for a type that is not a Mermaid diagram.
     """
+    if (line := _blank_from(content)) is not None:
+        desert = f"line {line}: more than {_MOST_BLANK_LINES} blank lines stand here: take them out"
+        return ValidatorResult(name=NAME, score=0, passed=False, messages=(desert,))
     result = await parser.parse(content)
     message = _objection(artifact_type, result)
     if message is None:
         return ValidatorResult(name=NAME, score=100, passed=True)
     return ValidatorResult(name=NAME, score=0, passed=False, messages=(message,))
+
+
+def _blank_from(content: str) -> int | None:
+    """The first of too many blank lines in a row."""
+    blank = 0
+    for number, line in enumerate(content.splitlines(), 1):
+        blank = 0 if line.strip() else blank + 1
+        if blank > _MOST_BLANK_LINES:
+            return number - _MOST_BLANK_LINES
+    return None
 
 
 def _objection(artifact_type: ArtifactType, result: ParseResult) -> str | None:

@@ -9,6 +9,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 
+from hone_generator.text import naming
+
 MAX_LABEL_CHARS = 120  # longer ones make a diagram that nobody can look at
 _MAX_ID_CHARS = 60
 _LONGEST_ID = _MAX_ID_CHARS + 10  # with the number that makes it distinct
@@ -62,10 +64,13 @@ def identifiers(names: Iterable[str], fallback: str, others: Iterable[str] = ())
 
 def distinct(text: str, taken: set[str], pattern: str, stem: str | None = None) -> str:
     """``text``, or the first numbered form of it (or of ``stem``) that is new. Case does not tell names apart."""
-    candidate, number = text, 1
-    while candidate.casefold() in taken:
-        number += 1
-        candidate = f"{stem}{number}" if stem is not None else text + pattern.format(number)
+
+    def numbered(number: int) -> str:
+        return f"{stem}{number}" if stem is not None else text + pattern.format(number)
+
+    candidate = text
+    if candidate.casefold() in taken:
+        candidate = numbered(naming.free_number(lambda number: numbered(number).casefold() in taken))
     taken.add(candidate.casefold())
     return candidate
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from hone_contracts.erd_facts import Cardinality
 from hone_generator.artifacts.mermaid_erd.ir import KEY_ORDER, Attribute, Diagram, Entity, Relationship
+from hone_generator.text import naming
 
 MAX_LABEL_CHARS = 120  # longer ones make a diagram that nobody can look at
 
@@ -82,9 +83,9 @@ def _is_shown(char: str) -> bool:
 
 def _distinct(text: str, taken: set[str], pattern: str) -> str:
     """`text`, or `text` with the first number that makes it new. Case does not tell names apart."""
-    candidate, number = text, 1
-    while candidate.casefold() in taken:
-        number += 1
+    candidate, folded = text, text.casefold()
+    if folded in taken:
+        number = naming.free_number(lambda number: folded + pattern.format(number) in taken)
         candidate = text + pattern.format(number)
     taken.add(candidate.casefold())
     return candidate

@@ -108,9 +108,8 @@ def operation_id(method: str, template: Template, taken: set[str], *, many: bool
         words += [*own[:-1], naming.singular(own[-1]) if alone else own[-1]]
     verb = _VERBS.get(method, "list" if many else "get")
     name = verb + "".join(word[:1].upper() + word[1:] for word in words or ["root"])
-    candidate, number = name[:80], 1
-    while candidate in taken:
-        number += 1
-        candidate = f"{name[:80]}{number}"
+    candidate = name[:80]
+    if candidate in taken:
+        candidate += str(naming.free_number(lambda number: f"{name[:80]}{number}" in taken))
     taken.add(candidate)
     return candidate

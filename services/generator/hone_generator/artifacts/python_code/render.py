@@ -2,6 +2,7 @@
 
 import keyword
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from hone_contracts.erd_facts import AttributeType
 from hone_generator.artifacts.data_model import DataModel, Entity, Field
@@ -120,13 +121,17 @@ def _distinct(names: Iterable[tuple[str, str]], taken: frozenset[str]) -> dict[s
         identifier = _identifier(name)
         if identifier in taken or keyword.iskeyword(identifier):
             identifier += "_"
-        candidate, number = identifier, 1
-        while candidate in used:
-            number += 1
+        candidate = identifier
+        if candidate in used:
+            number = naming.free_number(partial(_is_numbered_in, used, identifier))
             candidate = f"{identifier}_{number}"
         used.add(candidate)
         written.setdefault(key, candidate)
     return written
+
+
+def _is_numbered_in(used: set[str], identifier: str, number: int) -> bool:
+    return f"{identifier}_{number}" in used
 
 
 def _identifier(name: str) -> str:
