@@ -52,6 +52,14 @@ async def test_marks_piled_on_one_character_take_no_longer_than_their_length_dem
     assert await _judged(type_, f'{{"entities": [{{"name": "{_MARKS}"}}]}}') < _SOON_S
 
 
+@pytest.mark.parametrize(
+    "answer", ["~" * _CHARS, "```" + "a" * _CHARS, "~~~ " + "a`" * (_CHARS // 2), "```" + " " * _CHARS]
+)
+async def test_a_fence_that_never_opens_takes_no_longer_than_its_length_demands(answer: str) -> None:
+    for type_ in (ArtifactType.MERMAID_CLASS, ArtifactType.SQL_DDL, ArtifactType.PYTHON_CODE):
+        assert await _judged(type_, answer) < _SOON_S
+
+
 async def test_a_desert_of_blank_lines_is_not_given_to_the_grammar() -> None:
     content = "erDiagram\n" + "\n" * _CHARS + "A {\n  string a PK\n}\n"
     begun = time.monotonic()

@@ -13,7 +13,7 @@ from hone_generator.providers.gemini_wire import GeminiWire
 from hone_generator.providers.habits import Habits, KnownHabits
 from hone_generator.providers.openai_wire import OpenAIWire
 from hone_generator.providers.remote_answers import Reader
-from hone_generator.providers.wire_fields import Document
+from hone_generator.providers.wire_fields import Document, Fields
 
 OPENAI, OTHERS, ANTHROPIC, GEMINI = (
     OpenAIWire(original=True),
@@ -297,3 +297,15 @@ def test_a_model_that_takes_no_schemas_is_asked_with_none_of_them(refusal: str, 
     assert known.of("any", {"type": "object"}).form == 2
     assert known.of("another", {"type": "object"}).form == 0
     assert known.knows_schemas is not alike
+
+
+@pytest.mark.parametrize("number", [10**400, -1, 1 << 80])
+def test_counts_that_nobody_can_count_to_are_refused(number: int) -> None:
+    with pytest.raises(BadProviderAnswer):
+        Fields("p").count({"tokens": number}, "tokens")
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), 1e39, float("nan"), float("inf")])
+def test_vectors_of_numbers_that_overflow_are_refused(number: float) -> None:
+    with pytest.raises(BadProviderAnswer):
+        Fields("p").vector({"embedding": [0.5, number]}, "embedding")

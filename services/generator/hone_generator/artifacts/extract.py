@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 _FENCE = re.compile(
-    r"^[ \t]*(?P<ticks>`{3,}|~{3,})[ \t]*(?P<language>[\w+#.-]*)[^\n`]*\n(?P<body>.*?)"
-    r"(?:^[ \t]*(?P=ticks)|\Z)",
+    r"^[ \t]*+(?P<ticks>`{3,}+|~{3,}+)[ \t]*+(?P<language>[\w+#.-]*+)[^\n`]*+\n(?P<body>.*?)"
+    r"(?:^[ \t]*+(?P=ticks)|\Z)",
     re.MULTILINE | re.DOTALL,
 )
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)

@@ -1,13 +1,15 @@
 """JSON that a server sends, which may be anything. All of these raise BadProviderAnswer."""
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from hone_generator.providers.errors import BadProviderAnswer
 
 Document = dict[str, Any]
+
+_MOST = 10**15  # bytes of a model, and above all tokens; prices of more would overflow
+_LARGEST = 1e38  # what vectors are kept as has no larger numbers
 
 
 def document(provider: str, text: str | bytes) -> Document:
@@ -35,7 +37,7 @@ class Fields:
 
     def count(self, mapping: Mapping[str, Any], key: str) -> int | None:
         value = mapping.get(key)
-        if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+        if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST):
             return value
         raise self._wrong(key, "a count", value)
 
@@ -70,7 +72,7 @@ class Fields:
 
 
 def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
 
 
 def _shown(text: str | bytes) -> str:
