@@ -60,6 +60,20 @@ async def test_a_fence_that_never_opens_takes_no_longer_than_its_length_demands(
         assert await _judged(type_, answer) < _SOON_S
 
 
+async def test_thousands_of_nested_blocks_do_not_fill_the_memory_with_margins() -> None:
+    answer = "sequenceDiagram\n" + "par\n" * (_CHARS // 4)
+    draft = await made(KINDS[ArtifactType.MERMAID_SEQUENCE], "Each member has many loans.", answer)
+    assert len(draft.content) < 100 * len(answer)  # gigabytes otherwise
+
+
+async def test_thousands_of_groups_are_each_drawn_with_their_own_nodes() -> None:
+    answer = "flowchart TD\n" + "".join(f"subgraph g{n}\n a{n}\nend\n" for n in range(4000))
+    begun = time.monotonic()
+    draft = await made(KINDS[ArtifactType.MERMAID_FLOWCHART], "Each member has many loans.", answer)
+    assert draft.content.count("subgraph") == draft.content.count("        a") == 4000
+    assert time.monotonic() - begun < _SOON_S
+
+
 async def test_a_desert_of_blank_lines_is_not_given_to_the_grammar() -> None:
     content = "erDiagram\n" + "\n" * _CHARS + "A {\n  string a PK\n}\n"
     begun = time.monotonic()

@@ -57,12 +57,14 @@ def settled(chart: Flowchart) -> Flowchart:
 def render(chart: Flowchart) -> str:
     """The chart, settled, as Mermaid text."""
     lines = ["flowchart TD"]
-    known = {group.id for group in chart.groups}
+    inside: dict[str, list[Node]] = {group.id: [] for group in chart.groups}
+    for node in chart.nodes:
+        inside.get(node.group, []).append(node)
     for group in chart.groups:
         lines.append(f'    subgraph {group.id}["{group.label}"]')
-        lines += [f"        {_shape(node)}" for node in chart.nodes if node.group == group.id]
+        lines += [f"        {_shape(node)}" for node in inside[group.id]]
         lines.append("    end")
-    lines += [f"    {_shape(node)}" for node in chart.nodes if node.group not in known]
+    lines += [f"    {_shape(node)}" for node in chart.nodes if node.group not in inside]
     lines += [f"    {line}" for line in _edges(chart)]
     return "\n".join(lines) + "\n"
 

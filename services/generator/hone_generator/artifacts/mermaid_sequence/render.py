@@ -4,6 +4,7 @@ import re
 
 from hone_generator.artifacts.diagrams.element import first_of_each
 from hone_generator.artifacts.diagrams.labels import identifiers, label
+from hone_generator.artifacts.diagrams.margin import margin
 from hone_generator.artifacts.mermaid_sequence.ir import (
     BLOCKS,
     MESSAGES,
@@ -61,7 +62,7 @@ def render(sequence: Sequence) -> str:
         if step.kind == "end":
             open_.pop()
         outer = len(open_) - (step.kind == "else")
-        lines.append("    " * (1 + outer) + _line(step, open_))
+        lines.append(margin(1 + outer) + _line(step, open_))
         if step.kind in BLOCKS:
             open_.append(step.kind)
     return "\n".join(lines) + "\n"

@@ -8,6 +8,7 @@ import re
 
 from hone_generator.artifacts.diagrams.element import first_of_each
 from hone_generator.artifacts.diagrams.labels import identifiers, label
+from hone_generator.artifacts.diagrams.margin import margin
 from hone_generator.artifacts.mermaid_state.ir import EDGE, Nesting, State, StateMachine, Transition
 
 # A colon ends the text of a transition; brackets in it hold the guard.
@@ -72,18 +73,18 @@ def render(machine: StateMachine) -> str:
     open_ = [("", list(reversed(inside.get("", []))))]
     while open_:
         name, left = open_[-1]
-        margin = "    " * len(open_)
+        inner = margin(len(open_))
         if left:
             state = left.pop()
-            lines += [margin + line for line in _declared(state)]
+            lines += [inner + line for line in _declared(state)]
             if state.id in inside:
-                lines.append(f"{margin}state {state.id} {{")
+                lines.append(f"{inner}state {state.id} {{")
                 open_.append((state.id, list(reversed(inside[state.id]))))
         else:
-            lines += [margin + _line(each) for each in drawn.get(name, ())]
+            lines += [inner + _line(each) for each in drawn.get(name, ())]
             open_.pop()
             if open_:
-                lines.append("    " * len(open_) + "}")
+                lines.append(margin(len(open_)) + "}")
     return "\n".join(lines) + "\n"
 
 
