@@ -82,6 +82,10 @@ async def test_what_is_local_can_be_said(servers: Servers, base_url: str, local:
     "base_url",
     [
         "http://169.254.169.254/latest",
+        "http://metadata.google.internal:80/computeMetadata",
+        "http://metadata.google.internal.:80/v1",
+        "http://[fd00:ec2::254]:80/latest",
+        "http://100.100.100.200:80/latest",
         "http://[fe80::1]:80/v1",
         "http://[::ffff:169.254.169.254]:80/v1",
         "http://2852039166:80/v1",

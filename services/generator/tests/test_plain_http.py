@@ -161,3 +161,23 @@ def test_no_bytes_make_it_hang_or_break_otherwise(noise: bytes, head: bytes) -> 
                 return
 
     asyncio.run(ask())
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [b"0\r\n" + b"X-A: b\r\n" * 50_000, b"0\r\nX-A: " + b"b" * 400_000, b"1;" + b"a" * 400_000],
+    ids=["trailers", "one trailer", "a chunk's extension"],
+)
+async def test_an_answer_that_goes_on_and_holds_nothing_is_broken_off(endless: bytes) -> None:
+    async with asking(Server(CHUNKED + endless, step=16 * 1024)) as (client, url):
+        with pytest.raises(httpx.RemoteProtocolError, match="holds nothing"):
+            await client.get(url)
+
+
+async def test_trailers_are_no_headers() -> None:
+    async with asking(Server(CHUNKED + b"0\r\nContent-Type: text/html\r\n\r\n")) as (client, url):
+        answer = await client.get(url)
+    assert (answer.content, "Content-Type" in answer.headers) == (b"ok", False)

@@ -29,7 +29,16 @@ _OWN_NETWORKS = tuple(
     ipaddress.ip_network(network)
     for network in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
 )
-_METADATA_NETWORKS = tuple(ipaddress.ip_network(network) for network in ("169.254.0.0/16", "fe80::/10"))
+# Of all clouds, and those of single ones: Amazon's, Google's, Alibaba's, Azure's.
+_METADATA_NETWORKS = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "fd20:ce::254/128", "100.100.100.200/32", "168.63.129.16/32"
+    )
+)  # fmt: skip
+_METADATA_NAMES = frozenset(
+    {"metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"}
+)
 _ALL_NETWORKS = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 # Systems read these as addresses too, and so they would hide one.
 _ODD_NUMBERS = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+))*")
@@ -164,7 +173,7 @@ class OpenAIProvider:
 
 def _refusal(base_url: str) -> str | None:
     """Why nobody may name this server, not even a route."""
-    if _address_in(host_of(base_url), _METADATA_NETWORKS):
+    if host_of(base_url) in _METADATA_NAMES or _address_in(host_of(base_url), _METADATA_NETWORKS):
         return "its address is one at which machines tell their own secrets"
     if _ODD_NUMBERS.fullmatch(host_of(base_url)) and not _address_in(host_of(base_url), _ALL_NETWORKS):
         return "its address is a number, and not one of the usual form"

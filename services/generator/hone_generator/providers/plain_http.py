@@ -13,6 +13,9 @@ import httptools
 import httpx
 
 _MAX_HEAD_BYTES = 64 * 1024
+_MAX_EMPTY_BYTES = (
+    64 * 1024
+)  # within the body and no part of it: trailers, and what may stand at a chunk's size
 _HIGH_WATER_BYTES = 256 * 1024  # of an answer that nobody reads yet; the server has to wait then
 _MAX_IDLE = 64
 _IDLE_S = 20.0
@@ -105,7 +108,7 @@ class _Connection(asyncio.Protocol):
     def _begin(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self.headers: list[tuple[bytes, bytes]] = []
-        self.status, self._head_bytes, self._held_bytes = 0, 0, 0
+        self.status, self._head_bytes, self._held_bytes, self._empty_bytes = 0, 0, 0, 0
         self._pieces: deque[bytes] = deque()
         self._answered = self._head_done = self._complete = self._reusable = self._until_end = False
         self._surplus = False
@@ -173,12 +176,16 @@ class _Connection(asyncio.Protocol):
         self._answered = True
         if not self._head_done:
             self._head_bytes += len(data)
+        else:
+            self._empty_bytes += len(data)  # unless there is body in it
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(httpx.RemoteProtocolError(f"this is not HTTP: {error!r}"))
         if not self._head_done and self._head_bytes > _MAX_HEAD_BYTES:
             self._fail(httpx.RemoteProtocolError("the head of the answer is too long"))
+        if self._empty_bytes > _MAX_EMPTY_BYTES:
+            self._fail(httpx.RemoteProtocolError("the answer goes on, and holds nothing"))
         if self._held_bytes > _HIGH_WATER_BYTES and self._wire is not None and not self._wire.is_closing():
             self._wire.pause_reading()
         self._wake()
@@ -196,7 +203,7 @@ class _Connection(asyncio.Protocol):
         self._surplus = self._complete  # a second answer to one question
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._surplus:
+        if not self._surplus and not self._head_done:  # trailers are nobody's business
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -213,6 +220,7 @@ class _Connection(asyncio.Protocol):
         if not self._surplus:
             self._pieces.append(body)
             self._held_bytes += len(body)
+            self._empty_bytes = 0
 
     def on_message_complete(self) -> None:
         if self.status >= 200:
