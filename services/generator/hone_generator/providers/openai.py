@@ -33,7 +33,8 @@ _OWN_NETWORKS = tuple(
 _METADATA_NETWORKS = tuple(
     ipaddress.ip_network(network)
     for network in (
-        "169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "fd20:ce::254/128", "100.100.100.200/32", "168.63.129.16/32"
+        "169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "fd20:ce::254/128",
+        "100.100.100.200/32", "168.63.129.16/32",
     )
 )  # fmt: skip
 _METADATA_NAMES = frozenset(
