@@ -1,26 +1,47 @@
 """Settings every service shares: from ``HONE_*`` in the environment, then a file, then these defaults."""
 
 import os
+import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from platformdirs import user_data_path
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 
-class ServiceSettings(BaseSettings):
-    """What any service needs to know to run. Services add their own fields in a subclass.
-
-    ``HONE_CONFIG`` names a TOML file; what stands in the environment wins over it.
-    """
+class FileSettings(BaseSettings):
+    """``HONE_CONFIG`` names a TOML file that all services share; what stands in the environment wins over it."""
 
     model_config = SettingsConfigDict(env_prefix="HONE_", extra="ignore", frozen=True)
+
+    @classmethod
+    def of_file(cls, told: dict[str, Any]) -> dict[str, Any]:
+        """What of the file is these settings'."""
+        return told
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the base class passes it)
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        named = os.environ.get("HONE_CONFIG")
+        told = tomllib.loads(Path(named).read_text("utf-8")) if named else {}
+        file = InitSettingsSource(settings_cls, cls.of_file(told))
+        return init_settings, env_settings, file_secret_settings, file
+
+
+class ServiceSettings(FileSettings):
+    """What any service needs to know to run. Services add their own fields in a subclass."""
 
     data_dir: Path = Field(default_factory=lambda: user_data_path("hone"))
     database_url: SecretStr | None = Field(
@@ -44,19 +65,6 @@ class ServiceSettings(BaseSettings):
     # Longer than the events stream keeps messages, so that a replay never meets a forgotten receipt.
     outbox_keep_days: PositiveInt = 7
     inbox_keep_days: PositiveInt = 15
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the base class passes it)
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = os.environ.get("HONE_CONFIG")
-        toml = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
-        return init_settings, env_settings, file_secret_settings, *toml
 
     def database_url_of(self, service: str) -> str:
         """The service's own database: the configured server, or a SQLite file of its own."""

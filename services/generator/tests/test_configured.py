@@ -1,5 +1,7 @@
 """The providers that settings and keys make."""
 
+from pathlib import Path
+
 import pytest
 from remote_cases import KEY, SETTINGS
 
@@ -66,3 +68,12 @@ async def test_settings_and_providers_show_no_key(environment: pytest.MonkeyPatc
     )
     assert keys.secrets == (KEY, KEY)
     await closed(providers)
+
+
+def test_the_file_of_all_services_says_it_too(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "hone.toml"
+    file.write_text('log_level = "DEBUG"\nlocal_servers = "gpu-box"\ncloud_servers = "10.0.0.1"\n')
+    environment.setenv("HONE_CONFIG", str(file))
+    environment.setenv("HONE_CLOUD_SERVERS", "10.0.0.2")
+    servers = RemoteSettings().servers
+    assert (servers.local, servers.cloud) == (frozenset({"gpu-box"}), frozenset({"10.0.0.2"}))

@@ -1,29 +1,20 @@
 """What can be set of the use of graphics cards: ``HONE_GPU_*`` in the environment, ``gpu_*`` in a file."""
 
-import os
-import tomllib
-from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import SettingsConfigDict
 
+from hone_chassis.settings import FileSettings
 from hone_contracts.card import CardPolicy
 from hone_generator.memory.footprint import KvType, Serving
 from hone_generator.providers.ollama_hosts import parse_host
 
 
-class GpuSettings(BaseSettings):
+class GpuSettings(FileSettings):
     """Without any of it: the Ollama on this machine has all its cards, and of other machines nothing is known."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="HONE_GPU_", env_ignore_empty=True, extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix="HONE_GPU_", env_ignore_empty=True)
 
     limit: float = Field(default=0.9, gt=0, le=1, description="share of a card that may be used")
     cards: str = Field(
@@ -54,19 +45,8 @@ class GpuSettings(BaseSettings):
     report_s: PositiveFloat = Field(default=15.0, description="how often the metrics of the cards are read")
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the base class passes it)
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The file is the one of all services (``HONE_CONFIG``), so that its keys keep their prefix."""
-        named = os.environ.get("HONE_CONFIG")
-        told = tomllib.loads(Path(named).read_text()) if named else {}
-        ours = {key.removeprefix("gpu_"): value for key, value in told.items() if key.startswith("gpu_")}
-        return init_settings, env_settings, file_secret_settings, InitSettingsSource(settings_cls, ours)
+    def of_file(cls, told: dict[str, Any]) -> dict[str, Any]:
+        return {key.removeprefix("gpu_"): value for key, value in told.items() if key.startswith("gpu_")}
 
     @field_validator("limit")
     @classmethod

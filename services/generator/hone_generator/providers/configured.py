@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from hone_chassis.settings import FileSettings
 from hone_contracts.models import ModelRef
 from hone_generator.providers import anthropic_wire, gemini_wire
 from hone_generator.providers.anthropic_wire import AnthropicWire
@@ -16,13 +17,13 @@ from hone_generator.providers.openai import OPENAI_URL, OpenAIProvider, OpenAISe
 from hone_generator.providers.remote_provider import RemoteProvider
 
 
-class RemoteSettings(BaseSettings):
+class RemoteSettings(FileSettings):
     """Where providers are asked that answer over HTTP. The names of the addresses are those of their own clients.
 
     Lists are words with commas between them.
     """
 
-    model_config = SettingsConfigDict(env_prefix="HONE_", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_ignore_empty=True)
 
     openai_base_url: str = Field(default=OPENAI_URL, validation_alias="OPENAI_BASE_URL")
     anthropic_base_url: str = Field(default=anthropic_wire.DEFAULT_URL, validation_alias="ANTHROPIC_BASE_URL")
