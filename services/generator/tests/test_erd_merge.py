@@ -188,7 +188,8 @@ def test_common_names_have_a_type(name: str, kind: str | None) -> None:
      ("indices", "index"), ("boxes", "box"), ("houses", "house"), ("courses", "course"), ("movies", "movie"),
      ("matches", "match"), ("caches", "cache"), ("viruses", "virus"), ("lens", "lens"), ("bonus", "bonus"),
      ("bonuses", "bonus"), ("crisis", "crisis"), ("canvas", "canvas"), ("sms", "sms"), ("employees", "employee"),
-     ("days", "day"), ("ids", "id"), ("women", "woman"), ("photos", "photo"), ("news", "news")],
+     ("days", "day"), ("ids", "id"), ("women", "woman"), ("photos", "photo"), ("news", "news"),
+     ("previous", "previous"), ("plateaus", "plateau"), ("bayous", "bayou")],
 )  # fmt: skip
 def test_singulars(plural: str, one: str) -> None:
     assert singular(plural) == one

@@ -45,7 +45,7 @@ _ENDINGS = (
     (re.compile(r"(tus|pus|rus|nus|sus|mus|ius|cus|lus|gus)es$"), r"\1"),
     (re.compile(r"(tomato|potato|echo|veto|cargo|torpedo|embargo|buffalo|mosquito|volcano)es$"), r"\1"),
     (re.compile(r"([^su i])s$"), r"\1"),  # not class, status, basis
-    (re.compile(r"(?<=[aeo])us$"), "u"),
+    (re.compile(r"((?<=[ae])|\b(?:bayo|caribo))us$"), r"\1u"),  # not previous, various
 )
 
 
