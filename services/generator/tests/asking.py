@@ -11,6 +11,10 @@ from hone_generator.providers.base import ChatMessage, Gbnf, JsonSchema
 NO_TOOLS = cast(Tools, None)  # for types whose grammar is in this process
 
 
+async def silent(stage: str, message: str = "", *, done: int | None = None, total: int | None = None) -> None:
+    """Nobody hears how far it is."""
+
+
 async def made(
     kind: ArtifactKind, requirements: str, answer: str, reading: Reading = "whole", **options: str
 ) -> Draft:
@@ -19,12 +23,7 @@ async def made(
     async def ask(messages: Sequence[ChatMessage], constraint: Gbnf | JsonSchema | None) -> str:
         return answer
 
-    async def tell(
-        stage: str, message: str = "", *, done: int | None = None, total: int | None = None
-    ) -> None:
-        return None
-
-    return await kind.make(Brief(requirements, reading=reading, options=options), ask, tell)
+    return await kind.make(Brief(requirements, reading=reading, options=options), ask, silent)
 
 
 async def verdicts(

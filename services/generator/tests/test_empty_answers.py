@@ -1,6 +1,7 @@
 """An answer that says nothing is worth next to nothing, whatever cannot be wrong in it."""
 
 import pytest
+from asking import silent
 
 from hone_contracts.artifacts import ArtifactType
 from hone_generator.artifacts import KINDS
@@ -20,13 +21,8 @@ async def test_nothing_scores_next_to_nothing(artifact_type: ArtifactType, said:
     kind, tools = KINDS[artifact_type], Tools(MermaidParser())
     ask: Ask = lambda _messages, _constraint: _answered(said)  # noqa: E731
 
-    async def tell(
-        stage: str, message: str = "", *, done: int | None = None, total: int | None = None
-    ) -> None:
-        return None
-
     try:
-        draft = await kind.make(Brief(REQUIREMENTS), ask, tell)
+        draft = await kind.make(Brief(REQUIREMENTS), ask, silent)
         subject = Subject(draft.content, REQUIREMENTS, context="class Member", draft=draft)
         score = combine(await judge(kind, subject, tools))
     finally:

@@ -2,6 +2,7 @@ import json
 from collections.abc import Callable, Sequence
 
 import pytest
+from asking import silent
 from erd_strategies import diagrams
 from hypothesis import given
 from hypothesis import strategies as st
@@ -218,10 +219,6 @@ erDiagram
 ```
 
 I hope this helps!"""
-
-
-async def silent(stage: str, message: str = "", *, done: int | None = None, total: int | None = None) -> None:
-    assert stage == "reading"
 
 
 async def test_a_model_that_draws_instead_of_stating_facts_is_understood_all_the_same() -> None:

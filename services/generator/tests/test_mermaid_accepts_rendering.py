@@ -1,43 +1,24 @@
 """What the renderer makes of hostile names, Mermaid's own grammar accepts: 2,000 of 2,000."""
 
-import asyncio
 import random
 from collections.abc import Iterator
 
 import pytest
 from erd_strategies import HOSTILE, diagrams
 from hypothesis import HealthCheck, given, settings
+from mermaid_diagrams import Grammar, started_grammar
 
 from hone_contracts.erd_facts import CARDINALITIES
 from hone_generator.artifacts.mermaid_erd.ir import Attribute, Diagram, Entity, Relationship
 from hone_generator.artifacts.mermaid_erd.render import render
-from hone_generator.mermaid import MermaidParser, ParseResult
-from hone_generator.mermaid import build as mermaid_build
 
 pytestmark = pytest.mark.slow
 
 
-class Grammar:
-    """The parser for a test that hypothesis calls, which cannot be a coroutine."""
-
-    def __init__(self) -> None:
-        self._runner = asyncio.Runner()
-        self._parser = MermaidParser(time_limit_s=20)
-
-    def verdict(self, text: str) -> ParseResult:
-        return self._runner.run(self._parser.parse(text))
-
-    def close(self) -> None:
-        self._runner.run(self._parser.aclose())
-        self._runner.close()
-
-
 @pytest.fixture(scope="module")
 def grammar() -> Iterator[Grammar]:
-    assert mermaid_build.main([]) == 0
-    grammar = Grammar()
-    yield grammar
-    grammar.close()
+    with started_grammar() as grammar:
+        yield grammar
 
 
 @settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

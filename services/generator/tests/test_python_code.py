@@ -1,23 +1,17 @@
-import ast
 import gc
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from erd_strategies import diagrams
+from asking import made
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hone_contracts.registry import Reading
-from hone_generator.artifacts.data_model import data_model
-from hone_generator.artifacts.kind import Ask, Brief, Link, Parsed, Subject
-from hone_generator.artifacts.mermaid_erd.ir import Attribute, Diagram, Entity
+from hone_generator.artifacts.kind import Link, Parsed, Subject
 from hone_generator.artifacts.python_code.kind import PythonCode, check_syntax
-from hone_generator.artifacts.python_code.render import render
 from hone_generator.artifacts.python_code.source import NotPython, read_source
-from hone_generator.providers.base import ChatMessage, Gbnf, JsonSchema
 from hone_generator.validators.coverage import check_coverage
 from hone_generator.validators.grounding import check_grounding
 
@@ -63,17 +57,6 @@ class Member:
 
 def read(code: str, requirements: str = REQUIREMENTS) -> Parsed:
     return PythonCode().read(Subject(code, requirements))
-
-
-async def silent(stage: str, message: str = "", *, done: int | None = None, total: int | None = None) -> None:
-    assert stage == "reading"
-
-
-def answering(text: str) -> Ask:
-    async def ask(messages: Sequence[ChatMessage], constraint: Gbnf | JsonSchema | None) -> str:
-        return text
-
-    return ask
 
 
 def test_sound_code_has_no_flaws() -> None:
@@ -252,88 +235,15 @@ def test_numbers_of_the_code_answer_those_of_the_requirements() -> None:
     [CODE, f"```python\n{CODE}```", f"Here you are:\n\n```py\n{CODE}```\nBye!", f"<think>hm</think>{CODE}"],
 )
 async def test_the_code_of_an_answer_is_taken_without_what_is_around_it(answer: str) -> None:
-    draft = await PythonCode().make(Brief(REQUIREMENTS), answering(answer), silent)
+    draft = await made(PythonCode(), REQUIREMENTS, answer)
     assert draft.content == CODE
     assert [each["name"] for each in draft.ir["classes"]] == ["TooManyLoansError", "Loan", "Member"]
 
 
 async def test_an_empty_answer_is_a_draft_that_says_why() -> None:
-    draft = await PythonCode().make(Brief(REQUIREMENTS), answering("```python\n```"), silent)
+    draft = await made(PythonCode(), REQUIREMENTS, "```python\n```")
     assert draft.content == ""
     assert draft.notes
-
-
-@pytest.mark.parametrize("reading", ["passages", "passages_schema"])
-async def test_facts_become_dataclasses(reading: Reading) -> None:
-    facts = {
-        "passages": '[{"a":"member","l":{"name":"string","date of birth":"date"}},{"r":["member","1:N","loans"]}]',
-        "passages_schema": '{"entities":[],"attributes":[{"entity":"member","name":"name","type":"string","key":""},'
-        '{"entity":"member","name":"date of birth","type":"date","key":""}],'
-        '"relationships":[{"from":"member","cardinality":"1:N","to":"loans"}]}',
-    }
-    brief = Brief("Each member has a name, a date of birth and many loans.", reading)
-    draft = await PythonCode().make(brief, answering(facts[reading]), silent)
-    assert draft.content == (
-        '"""The types of the data and how they are related."""\n\n'
-        "from __future__ import annotations\n\n"
-        "import datetime as dt\n"
-        "from dataclasses import dataclass, field\n\n\n"
-        "@dataclass(kw_only=True)\n"
-        "class Member:\n"
-        '    """A member, related to several of: loan."""\n\n'
-        "    id: int\n"
-        "    name: str | None = None\n"
-        "    date_of_birth: dt.date | None = None\n"
-        "    loans: list[Loan] = field(default_factory=list, repr=False, compare=False)\n\n\n"
-        "@dataclass(kw_only=True)\n"
-        "class Loan:\n"
-        '    """A loan."""\n\n'
-        "    id: int\n"
-        "    member: Member\n"
-    )
-    parsed = PythonCode().read(Subject(draft.content, brief.requirements, draft=draft))
-    for verdict in (check_syntax(draft.content), parsed.structure(), parsed.references(), parsed.style()):
-        assert verdict.score == 100, verdict.messages
-    assert check_coverage(parsed.outline(), brief.requirements).score == 100
-
-
-@settings(deadline=None)
-@given(diagrams())
-def test_every_data_model_renders_to_code_with_distinct_names(diagram: Diagram) -> None:
-    code = render(data_model(diagram))
-    classes = [node for node in ast.parse(code).body if isinstance(node, ast.ClassDef)]
-    assert len({each.name for each in classes}) == len(classes)
-    for each in classes:
-        names = [
-            node.target.id
-            for node in each.body
-            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
-        ]
-        assert len(set(names)) == len(names)
-        assert names
-
-
-def test_names_that_python_or_the_module_uses_itself_get_out_of_the_way() -> None:
-    fields = tuple(Attribute(name=name) for name in ("class", "list", "dt", "Field", "field", "2nd", "naïve"))
-    code = render(
-        data_model(Diagram(entities=(Entity(name="Decimal", attributes=fields), Entity(name="none"))))
-    )
-    (first, second) = (node for node in ast.parse(code).body if isinstance(node, ast.ClassDef))
-    names = [
-        node.target.id
-        for node in first.body
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
-    ]
-    assert (first.name, second.name) == ("Decimal_", "None_")
-    assert names == ["id", "class_", "list_", "dt_", "Field", "field_", "n_2nd", "naïve"]
-
-
-@settings(max_examples=15, deadline=None)
-@given(diagrams())
-def test_every_data_model_renders_to_code_that_ruff_understands(diagram: Diagram) -> None:
-    code = render(data_model(diagram))
-    assert check_syntax(code).score == 100, check_syntax(code).messages
-    assert not code or read(code).references().passed
 
 
 lines = st.sampled_from(

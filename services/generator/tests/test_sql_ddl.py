@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from asking import made, verdicts
+from asking import made, silent, verdicts
 from erd_strategies import HOSTILE
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -140,13 +140,8 @@ async def test_feedback_goes_back_with_the_answer() -> None:
         assert isinstance(constraint, JsonSchema)
         return "{}"
 
-    async def tell(
-        stage: str, message: str = "", *, done: int | None = None, total: int | None = None
-    ) -> None:
-        return None
-
     brief = Brief(TEXT, options={"dialect": "MySQL"}, feedback=Feedback("my answer", ("line 3: no",)))
-    await KIND.make(brief, ask, tell)
+    await KIND.make(brief, ask, silent)
     assert "MySQL" in asked[0][0].content
     assert [message.content for message in asked[0]][2] == "my answer"
     assert "line 3: no" in asked[0][3].content

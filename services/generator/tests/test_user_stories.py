@@ -1,17 +1,16 @@
 import json
-from collections.abc import Sequence
 
 import pytest
+from asking import made
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hone_generator.artifacts.kind import Brief, Subject
+from hone_generator.artifacts.kind import Subject
 from hone_generator.artifacts.user_stories.checks import CheckedStories
 from hone_generator.artifacts.user_stories.ir import Criterion, Stories, Story, priority_of
 from hone_generator.artifacts.user_stories.kind import UserStories
 from hone_generator.artifacts.user_stories.parse import parse
 from hone_generator.artifacts.user_stories.render import render, settled
-from hone_generator.providers.base import ChatMessage, Gbnf, JsonSchema
 from hone_generator.validators.coverage import check_coverage
 from hone_generator.validators.grounding import check_grounding
 
@@ -78,18 +77,6 @@ OURS = """\
 
 def checked(*stories: Story) -> CheckedStories:
     return CheckedStories(parse(render(settled(Stories(stories=list(stories))))))
-
-
-async def silent(stage: str, message: str = "", *, done: int | None = None, total: int | None = None) -> None:
-    assert stage == "reading"
-
-
-def answering(text: str):  # type: ignore[no-untyped-def]
-    async def ask(messages: Sequence[ChatMessage], constraint: Gbnf | JsonSchema | None) -> str:
-        assert isinstance(constraint, JsonSchema)
-        return text
-
-    return ask
 
 
 def test_stories_are_written_in_one_form_and_read_back_from_it() -> None:
@@ -196,7 +183,7 @@ def test_and_adds_to_the_step_before_it() -> None:
 
 async def test_a_model_held_to_the_form_answers_json() -> None:
     answer = LIBRARY.model_dump_json()
-    draft = await UserStories().make(Brief(REQUIREMENTS), answering(answer), silent)
+    draft = await made(UserStories(), REQUIREMENTS, answer)
     assert draft.content == OURS
     assert draft.answer == answer
     assert (draft.evidence[0].element, draft.evidence[0].text) == (
@@ -209,15 +196,13 @@ async def test_a_model_held_to_the_form_answers_json() -> None:
 
 
 async def test_a_model_that_writes_markdown_is_understood_all_the_same() -> None:
-    draft = await UserStories().make(
-        Brief(REQUIREMENTS), answering(f"Sure!\n```markdown\n{OURS}```\nBye"), silent
-    )
+    draft = await made(UserStories(), REQUIREMENTS, f"Sure!\n```markdown\n{OURS}```\nBye")
     assert draft.content == OURS
     assert draft.notes == ()
 
 
 async def test_an_answer_that_is_none_is_a_draft_that_says_why() -> None:
-    draft = await UserStories().make(Brief(REQUIREMENTS), answering('{"stories": 3}'), silent)
+    draft = await made(UserStories(), REQUIREMENTS, '{"stories": 3}')
     assert draft.notes[0].startswith("the answer could not be read: stories:")
     assert not UserStories().read(Subject(draft.content, draft=draft)).structure().passed
 
