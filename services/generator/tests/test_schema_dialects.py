@@ -1,6 +1,7 @@
 """Schemas in the dialects of three providers: what may be answered stays what it was, but for limits on values."""
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -197,3 +198,40 @@ def test_many_references_and_deep_schemas_take_no_time() -> None:
 def test_in_words_the_schema_is_whole() -> None:
     text = in_words(schema_of(WholeAnswer).schema)
     assert json.loads(text.partition("\n")[2]) == schema_of(WholeAnswer).schema
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+def test_a_long_chain_of_references_takes_no_longer_than_its_length_demands(dialect: Dialect) -> None:
+    chain: dict[str, Any] = {
+        f"a{n}": {"type": "object", "properties": {"b": {"$ref": f"#/$defs/a{n + 1}"}}} for n in range(8000)
+    }
+    schema = {"type": "object", "properties": {"a": {"$ref": "#/$defs/a0"}}, "$defs": chain}
+    begun = time.monotonic()
+    adapted(schema, dialect)
+    assert time.monotonic() - begun < 3  # the square of it took seven seconds
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": ["a"]},
+        {"type": "object", "properties": {}, "required": 5},
+        {"type": "object", "properties": {}, "required": [{}]},
+        {"type": "object", "properties": {"a": {"type": "string", "format": []}}, "$defs": []},
+        {"$ref": "#/$defs/a", "$defs": 3},
+    ],
+)
+def test_a_schema_that_is_none_cannot_be_said(schema: dict[str, Any], dialect: Dialect) -> None:
+    assert adapted(schema, dialect) is None
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+def test_a_format_that_is_no_word_is_told_as_it_stands(dialect: Dialect) -> None:
+    schema = {
+        "type": "object", "properties": {"a": {"type": "string", "format": ["x"]}}, "required": ["a"],
+        "additionalProperties": False,
+    }  # fmt: skip
+    found = adapted(schema, dialect)
+    assert found is not None
+    assert 'format: ["x"]' in found["properties"]["a"]["description"]

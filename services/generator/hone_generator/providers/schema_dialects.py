@@ -11,6 +11,7 @@ https://ai.google.dev/api/generate-content#FIELDS.response_json_schema
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 Schema = dict[str, Any]
@@ -120,6 +121,8 @@ def in_words(schema: Mapping[str, Any]) -> str:
 def _inlined_root(schema: Mapping[str, Any]) -> Schema:
     """The root must say that it is an object; it may do so by a reference to a definition."""
     root = dict(schema)
+    if not isinstance(root.get("$defs", {}), Mapping):
+        raise _CannotBeSaid
     for _ in range(_MOST_DEEP):
         reference = root.get("$ref")
         if reference is None:
@@ -138,10 +141,11 @@ def _resolved(reference: object, root: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _goes_in_circles(definitions: Mapping[str, Any]) -> bool:
     refers = {name: set(_references(each)) for name, each in definitions.items()}
-    while leaves := [name for name, others in refers.items() if not others & refers.keys()]:
-        for name in leaves:
-            del refers[name]
-    return bool(refers)
+    try:
+        TopologicalSorter(refers).prepare()
+    except CycleError:
+        return True
+    return False
 
 
 def _references(schema: object) -> Iterator[str]:
@@ -197,9 +201,13 @@ class _Writer:
 
     def _object(self, schema: Mapping[str, Any], found: Schema, depth: int) -> None:
         properties = schema.get("properties", {})
-        required = list(schema.get("required", ()))
+        required = schema.get("required", [])
         others = schema.get("additionalProperties")
-        if any(name not in properties for name in required):
+        if not isinstance(properties, Mapping) or not isinstance(required, list):
+            raise _CannotBeSaid
+        if not all(isinstance(name, str) for name in required) or any(
+            name not in properties for name in required
+        ):
             raise _CannotBeSaid
         if self.dialect.closed and (others not in (None, False) or "properties" not in schema):
             raise _CannotBeSaid
@@ -242,7 +250,7 @@ class _Writer:
 
     def _takes(self, key: str, value: object) -> bool:
         if key == "format":
-            return "format" in self.dialect.limits and value in _FORMATS
+            return "format" in self.dialect.limits and isinstance(value, str) and value in _FORMATS
         if key == "minItems" and self.dialect.most_min_items is not None:
             return isinstance(value, int) and value <= self.dialect.most_min_items
         return key in self.dialect.limits
