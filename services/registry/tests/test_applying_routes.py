@@ -3,15 +3,14 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
-from running import started, until
+from registries import registry
+from running import until
 from schema import differences
 from sqlmodel import col, select
 
@@ -22,7 +21,7 @@ from hone_chassis.routes_table import RoutesWatcher
 from hone_chassis.tables import ChassisTable, OutboxRow
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.registry import ApplyRoutes, ListRoutes, Route, RouteChanged, Routes, RoutesApplied
-from hone_registry import app, starter
+from hone_registry import starter
 from hone_registry.settings import RegistrySettings
 from hone_registry.tables import AuditRow, RegistryTable, RouteRow
 
@@ -48,14 +47,6 @@ def settings(nats_server: Any, database_url: str, tmp_path: Path) -> RegistrySet
         starter_dir=folder,
         graceful_timeout_s=1,
     )
-
-
-@asynccontextmanager
-async def registry(settings: RegistrySettings) -> AsyncIterator[Service]:
-    service = app.create(settings)
-    async with started(service):
-        await until(service.health.troubles, lambda troubles: troubles == {})
-        yield service
 
 
 async def apply(service: Service, text: str, *, dry_run: bool = False, actor: str = "ada") -> RoutesApplied:

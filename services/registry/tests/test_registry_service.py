@@ -3,8 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +11,8 @@ import nats
 import pytest
 from nats.js.errors import BucketNotFoundError, KeyNotFoundError
 from pydantic import SecretStr
-from running import started, until
+from registries import registry
+from running import until
 from schema import differences
 from sqlmodel import SQLModel, col, select
 
@@ -20,7 +20,7 @@ from hone_chassis import RemoteError, Service, rpc
 from hone_chassis.tables import ChassisTable, OutboxRow
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.registry import ListModels, ListRoutes, Model, Models, RouteChanged, Routes, ShowModel
-from hone_registry import app, starter
+from hone_registry import starter
 from hone_registry.settings import RegistrySettings
 from hone_registry.tables import AliasRow, AuditRow, RegistryTable, RouteRow, VersionRow
 
@@ -49,15 +49,6 @@ def settings(nats_server: Any, database_url: str, tmp_path: Path, shipped: Path)
         starter_dir=shipped,
         graceful_timeout_s=1,
     )
-
-
-@asynccontextmanager
-async def registry(settings: RegistrySettings) -> AsyncIterator[Service]:
-    """One that is ready: its table of routes is on the broker."""
-    service = app.create(settings)
-    async with started(service):
-        await until(service.health.troubles, lambda troubles: troubles == {})
-        yield service
 
 
 async def rows(service: Service, table: type[T]) -> list[T]:
