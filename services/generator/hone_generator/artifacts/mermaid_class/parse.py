@@ -33,6 +33,7 @@ _MEMBER = re.compile(rf"(?P<name>{_NAME})\s*:(?!:)\s*(?P<member>.+)")
 _STEREOTYPE = re.compile(rf"<<(?P<stereotype>[^<>]*)>>\s*(?P<name>{_NAME})")
 _IGNORED = re.compile(r"(?:direction|note|style|classDef|cssClass|class|click|link|callback)\b")
 _INHERITS: dict[str, RelationKind] = {"--": "inheritance", "..": "realization"}
+_WHOLES: dict[str, RelationKind] = {"*": "composition", "o": "aggregation"}
 _KNOWS: dict[str, RelationKind] = {"--": "association", "..": "dependency"}
 
 
@@ -143,9 +144,9 @@ def _id(written: str) -> str:
 
 def _kind(left: str, line: str, right: str) -> tuple[RelationKind, bool]:
     """The kind, and whether it reads from right to left."""
-    for mark, kind in (("*", "composition"), ("o", "aggregation")):
+    for mark, kind in _WHOLES.items():
         if mark in (left, right):
-            return ("composition" if kind == "composition" else "aggregation"), left != mark
+            return kind, left != mark
     if left == "<|" or right == "|>":
         return _INHERITS[line], right != "|>"
     return _KNOWS[line], left == "<" and right != ">"
