@@ -3,6 +3,7 @@
 What differs between the diagrams is a ``Notation``: plain functions over the diagram's data.
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -57,7 +58,8 @@ class DiagramKind(Generic[A, D]):
     async def make(self, brief: Brief, ask: Ask, tell: Tell) -> Draft:
         await tell("reading")
         answer = await ask(whole_messages(self.notation.instructions, brief), self._schema)
-        return draft_of(answer, brief.requirements, self.notation)
+        # In a thread, since hostile answers take a second, and the loop has other requests.
+        return await asyncio.to_thread(draft_of, answer, brief.requirements, self.notation)
 
     def read(self, subject: Subject) -> Parsed:
         if subject.draft is not None:

@@ -3,6 +3,7 @@
 No I/O of its own: `ask` is the engine's call to whatever model the route names.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ async def read(brief: Brief, ask: Ask) -> AsyncIterator[Progress | Reading]:
     What `ask` raises passes through (the model is gone); an answer that is none costs its passage alone,
     except when a whole text has only that one: then FactsError is raised, to be tried again.
     """
-    passages = split_passages(brief.requirements)
+    passages = await asyncio.to_thread(split_passages, brief.requirements)  # hostile texts take a second
     if brief.reading == "whole":
         async for event in _read_whole(brief, passages, ask):
             yield event
@@ -61,7 +62,7 @@ async def read(brief: Brief, ask: Ask) -> AsyncIterator[Progress | Reading]:
 
 async def _read_whole(brief: Brief, passages: list[Passage], ask: Ask) -> AsyncIterator[Progress | Reading]:
     text = await ask(whole_messages(prompts.WHOLE, brief), schema_of(schema.WholeAnswer))
-    drawn = diagram_in(text)
+    drawn = await asyncio.to_thread(diagram_in, text)
     if drawn is not None:
         yield Progress(1, 1, "")
         yield Reading(
