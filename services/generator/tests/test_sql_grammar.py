@@ -150,3 +150,27 @@ def test_a_row_of_signs_is_told_with_its_line() -> None:
     fault = fault_of("CREATE TABLE a (\n  id INT CHECK (id " + "+" * 64 + " 1)\n);", "postgresql")
     assert fault is not None
     assert fault.startswith("line 2: no operator")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE b AS SELECT printf('%.*c', 1000000000, 'x') AS c",
+        "CREATE TABLE b AS VALUES (printf('%.*c', 1000000000, 'x'))",
+        "SELECT printf('%.*c', 1000000000, 'x')",
+        "CREATE TABLE view AS SELECT printf('%.*c', 1000000000, 'x') AS c",
+        "CREATE TABLE b AS WITH c AS (SELECT 'aaaa' AS d) SELECT d LIKE '%a%a%b' AS e FROM c",
+    ],
+)
+def test_sqlite_runs_no_query(statement: str) -> None:
+    begun = time.monotonic()
+    fault = fault_of(f"CREATE TABLE a (id INTEGER);\n{statement};", "sqlite")
+    assert fault is not None
+    assert fault.startswith("line 2: only tables, indexes and views are created here")
+    assert time.monotonic() - begun < 2
+
+
+def test_sqlite_takes_a_view_and_columns_that_sound_like_a_query() -> None:
+    text = """CREATE TABLE a (id INTEGER, "select" TEXT DEFAULT 'SELECT 1'); -- select
+CREATE VIEW b AS SELECT count(*) AS c FROM a;"""
+    assert fault_of(text, "sqlite") is None
