@@ -87,3 +87,13 @@ def test_every_data_model_renders_to_code_that_ruff_understands(diagram: Diagram
     code = render(data_model(diagram))
     assert check_syntax(code).score == 100, check_syntax(code).messages
     assert not code or PythonCode().read(Subject(code, "")).references().passed
+
+
+def test_names_that_python_takes_for_one_are_kept_apart() -> None:
+    names = ("field", "\U0001d523ield", "a", "\u00aa")
+    thing = Entity(name="thing", attributes=tuple(Attribute(name=name, type="string") for name in names))
+    [*_, found] = ast.parse(render(data_model(Diagram(entities=(thing,))))).body
+    assert isinstance(found, ast.ClassDef)
+    targets = [each.target.id for each in found.body if isinstance(each, ast.AnnAssign)]  # type: ignore[union-attr]
+    assert len(set(targets)) == len(targets)
+    assert "field" not in targets

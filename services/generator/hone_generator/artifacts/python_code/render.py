@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from hone_contracts.erd_facts import AttributeType
+from hone_contracts.normal_form import normal_form
 from hone_generator.artifacts.data_model import DataModel, Entity, Field
 from hone_generator.text import naming
 
@@ -135,5 +136,8 @@ def _is_numbered_in(used: set[str], identifier: str, number: int) -> bool:
 
 
 def _identifier(name: str) -> str:
-    kept = "".join(char if f"_{char}".isidentifier() else "_" for char in name).strip("_")
+    """In the form that Python reads it in: what only looks different would be the same attribute twice."""
+    kept = "".join(char if f"_{char}".isidentifier() else "_" for char in normal_form("NFKC", name)).strip(
+        "_"
+    )
     return kept if kept.isidentifier() else f"n_{kept}" if kept else "unnamed"
