@@ -95,7 +95,8 @@ class RoutesWriter:
                 self._trouble = f"the routing table cannot be written: {error!r}"
                 log.warning("the routing table is not written", error=repr(error))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
 
     async def reconcile(self, jetstream: JetStreamContext) -> set[str]:
         """Write what differs, and nothing else. Keys that this version does not know are left alone.
@@ -205,7 +206,8 @@ class RoutesWatcher:
             except BROKER_TROUBLE as error:
                 log.debug("looking for the routes", reason=repr(error))
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._open_again.wait(), _TRY_AGAIN_S)
+                    async with asyncio.timeout(_TRY_AGAIN_S):
+                        await self._open_again.wait()
 
     async def _watch(self, jetstream: JetStreamContext) -> None:
         """Apply the last value of every key, then each change, until the connection was lost.
@@ -224,7 +226,8 @@ class RoutesWatcher:
         try:
             while not self._open_again.is_set():
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._open_again.wait(), _LOOK_EVERY_S)
+                    async with asyncio.timeout(_LOOK_EVERY_S):
+                        await self._open_again.wait()
                     return
                 await consumer.consumer_info()
                 self._drop_what_is_gone()

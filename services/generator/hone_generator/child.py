@@ -44,7 +44,10 @@ class Replies:
     async def next(self, within_s: float) -> Document:
         """Raises ChildDied, or TimeoutError after ``within_s`` seconds."""
         if self._queue.empty():
-            answer = await asyncio.wait_for(self._queue.get(), within_s)
+            async with asyncio.timeout(
+                within_s
+            ):  # not wait_for: in 3.11 it loses a cancellation that meets an answer
+                answer = await self._queue.get()
         else:
             answer = self._queue.get_nowait()
         if isinstance(answer, ChildDied):
@@ -132,7 +135,8 @@ class NdjsonChild:
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
-            await asyncio.wait_for(asyncio.shield(self._reader), grace_s)
+            async with asyncio.timeout(grace_s):
+                await asyncio.shield(self._reader)
         except TimeoutError:
             await self.kill()
 
