@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch", reason="the trainer's training packages are
 import transformers  # noqa: E402
 
 from hone_contracts import erd_facts  # noqa: E402
-from hone_trainer.starter import checkpoint, corpus, export, tokenizer, training  # noqa: E402
+from hone_trainer.starter import checkpoint, corpus, export, shards, tokenizer, training  # noqa: E402
 from hone_trainer.starter.errors import CheckpointDamaged, CheckpointMismatch  # noqa: E402
 from hone_trainer.starter.initial import initialise  # noqa: E402
 from hone_trainer.starter.model import Shape, Starter, packed_mask  # noqa: E402
@@ -139,6 +139,19 @@ def damage(path: Path) -> None:
     with (path / "state.pt").open("r+b") as file:
         file.seek(1000)
         file.write(b"damage")
+
+
+def test_who_leaves_the_rows_and_comes_back_reads_on(
+    vocabulary: Vocabulary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was ordered ahead and not begun is cancelled on leaving; it has to be ordered again."""
+    monkeypatch.setattr(shards, "AHEAD", 6)  # more than the pool takes at once
+    run = new_run(vocabulary, tmp_path / "run", replace(TINY, shard_samples=600))
+    next(run.shards.batches())
+    batches = run.shards.batches()
+    while run.shards.shard < 6:
+        next(batches)
+    batches.close()
 
 
 def test_training_lowers_the_loss_and_a_checkpoint_appears_whole(

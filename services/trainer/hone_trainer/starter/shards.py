@@ -29,13 +29,17 @@ class ShardReader:
         """Batches without end; `shard` and `row` always say where the next one begins."""
         self._folder.mkdir(parents=True, exist_ok=True)
         spawn = multiprocessing.get_context("spawn")  # a fork of a process with torch's threads may hang
-        with ProcessPoolExecutor(1, mp_context=spawn, initializer=_start_writing) as pool:
-            try:
-                while True:
-                    yield from self._rest_of_shard(pool)
-                    self.shard, self.row = self.shard + 1, 0
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_start_writing)
+        try:
+            while True:
+                yield from self._rest_of_shard(pool)
+                self.shard, self.row = self.shard + 1, 0
+        finally:
+            pool.shutdown(cancel_futures=True)  # what is being written is waited for
+            # Whoever goes on from here orders anew what was not begun.
+            self._pending = {
+                shard: future for shard, future in self._pending.items() if not future.cancelled()
+            }
 
     def _rest_of_shard(self, pool: ProcessPoolExecutor) -> Generator[Rows, None, None]:
         for shard in range(self.shard, self.shard + AHEAD + 1):
