@@ -31,9 +31,20 @@ class Read(Generic[D]):
     exact: bool = False
 
 
-def statements(text: str, header: re.Pattern[str]) -> Iterator[tuple[int, str] | Problem]:
-    """Numbered lines after the header, without front matter, fences, comments, descriptions and blank ones; a
+def statements(text: str, header: re.Pattern[str]) -> tuple[list[tuple[int, str]], list[Problem]]:
+    """Numbered lines after the header, without front matter, fences, comments, descriptions and blank ones; and a
     problem where there is no header, or something before it."""
+    lines: list[tuple[int, str]] = []
+    problems: list[Problem] = []
+    for found in _statements(text, header):
+        if isinstance(found, Problem):
+            problems.append(found)
+        else:
+            lines.append(found)
+    return lines, problems
+
+
+def _statements(text: str, header: re.Pattern[str]) -> Iterator[tuple[int, str] | Problem]:
     begun = inside = False
     for number, line in _lines(text):
         if inside:

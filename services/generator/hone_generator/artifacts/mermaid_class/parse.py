@@ -155,13 +155,10 @@ def _kind(left: str, line: str, right: str) -> tuple[RelationKind, bool]:
 def parse(text: str) -> Read[ClassDiagram]:
     """Read Mermaid class text. Never raises: what is not understood is among the problems."""
     reader = _Reader()
-    last = 1
-    for found in statements(text, HEADER):
-        if isinstance(found, Problem):
-            reader.problems.append(found)
-        else:
-            last = found[0]
-            reader.line(last, found[1].rstrip(";"))
+    lines, reader.problems = statements(text, HEADER)
+    for number, line in lines:
+        reader.line(number, line.rstrip(";"))
+    last = lines[-1][0] if lines else 1
     if reader.open is not None:
         reader.problems.append(
             Problem(last, f"the body of {reader.open.name} is not closed: add a line with }}")

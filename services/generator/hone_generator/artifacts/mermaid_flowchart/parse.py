@@ -193,12 +193,7 @@ class _Reader:
 def parse(text: str) -> Read[Flowchart]:
     """Read Mermaid flowchart text. Never raises: what is not understood is among the problems."""
     reader = _Reader()
-    lines: list[tuple[int, str]] = []
-    for found in statements(text, HEADER):
-        if isinstance(found, Problem):
-            reader.problems.append(found)
-        else:
-            lines.append(found)
+    lines, reader.problems = statements(text, HEADER)
     for number, line in _with_whole_strings(lines):
         for statement in filter(None, parted(line, quotes=True)):
             reader.line(number, statement)

@@ -131,14 +131,11 @@ class _Reader:
 def parse(text: str) -> Read[Sequence]:
     """Read Mermaid sequence text. Never raises: what is not understood is among the problems."""
     reader = _Reader()
-    last = 1
-    for found in statements(text, HEADER):
-        if isinstance(found, Problem):
-            reader.problems.append(found)
-            continue
-        last = found[0]
-        for statement in filter(None, parted(found[1], quotes=False)):
-            reader.line(last, statement)
+    lines, reader.problems = statements(text, HEADER)
+    for number, line in lines:
+        for statement in filter(None, parted(line, quotes=False)):
+            reader.line(number, statement)
+    last = lines[-1][0] if lines else 1
     for word in reversed(reader.open):
         reader.problems.append(Problem(last, f"a block ({word}) is not closed: add end"))
         if word in _KINDS:

@@ -123,13 +123,10 @@ def split_label(text: str) -> tuple[str, str, str]:
 def parse(text: str) -> Read[StateMachine]:
     """Read Mermaid state text. Never raises: what is not understood is among the problems."""
     reader = _Reader()
-    last = 1
-    for found in statements(text, HEADER):
-        if isinstance(found, Problem):
-            reader.problems.append(found)
-        else:
-            last = found[0]
-            reader.line(last, found[1].rstrip(";"))
+    lines, reader.problems = statements(text, HEADER)
+    for number, line in lines:
+        reader.line(number, line.rstrip(";"))
+    last = lines[-1][0] if lines else 1
     if reader.open:
         reader.problems.append(
             Problem(last, f"the block of {reader.open[-1]} is not closed: add a line with }}")
