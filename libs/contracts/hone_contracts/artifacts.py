@@ -56,6 +56,7 @@ class Attempt(BaseModel):
 
     number: int = Field(default=1, ge=1, description="counted over all models of the request")
     model: str
+    version: int | None = Field(default=None, description="of a model that the registry keeps")
     kind: AttemptKind = "first"
     outcome: AttemptOutcome = "answered"
     prompt_version: str
@@ -82,6 +83,7 @@ class Artifact(BaseModel):
     score: int = Field(ge=0, le=100)
     accepted: bool
     model: str
+    version: int | None = Field(default=None, description="of the model, where the registry keeps it")
     attempts: tuple[Attempt, ...]
     validators: tuple[ValidatorResult, ...]
     evidence: tuple[Evidence, ...]

@@ -43,16 +43,57 @@ class Budget(BaseModel):
     max_cost_usd: float | None = Field(default=None, ge=0, description="what cloud models may cost")
 
 
-class RouteModel(BaseModel):
-    """A model of a route, and how it reads the requirements. The last three are known of models that Hone keeps."""
+class Turn(BaseModel):
+    """One side of an example, as the model reads it."""
 
     model_config = ConfigDict(frozen=True)
 
-    model: str = Field(description="model reference, provider:model[:tag]")
-    reading: Reading = "whole"
+    role: Literal["user", "assistant"]
+    content: str
+
+
+class PromptVersion(BaseModel):
+    """Examples that stand before each question. They are turns of one form of reading and belong to one wording of
+    the instructions; a question of another form is asked without them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reading: Reading
+    system: str = Field(default="", description="the instructions that the turns were written under")
+    turns: tuple[Turn, ...]
+    baked: bool = Field(
+        default=False,
+        description="the provider's own version holds system and turns: only questions are sent",
+    )
+
+
+class ServedVersion(BaseModel):
+    """A version of a model as the generator can ask for it."""
+
+    model_config = ConfigDict(frozen=True)
+
     model_uri: str | None = Field(default=None, description="where the weights lie, for in-process models")
     model_sha256: str | None = None
     version: int = 1
+    served_by: str | None = Field(
+        default=None,
+        description="the reference under which its provider has this version; the model's when None",
+    )
+    prompt: PromptVersion | None = None
+
+
+class CanaryVersion(ServedVersion):
+    """A version that answers a share of the requests, to be seen at work before it may answer all."""
+
+    share: float = Field(gt=0, le=1)
+
+
+class RouteModel(ServedVersion):
+    """A model of a route, and how it reads the requirements. What versions say is known of models that Hone keeps."""
+
+    model: str = Field(description="model reference, provider:model[:tag]")
+    reading: Reading = "whole"
+    canary: CanaryVersion | None = None
 
 
 class Route(RouteModel):
@@ -90,6 +131,9 @@ class Route(RouteModel):
 
 
 class ModelVersion(BaseModel):
+    """``aliases`` are told as ``champion`` where they are the same for all artifact types of the model, and as
+    ``champion:mermaid_erd`` where they are not."""
+
     model_config = ConfigDict(frozen=True)
 
     version: int
@@ -99,6 +143,16 @@ class ModelVersion(BaseModel):
     aliases: tuple[str, ...] = ()
     created_at: datetime
     provenance: dict[str, Any] = {}
+    name: str = Field(
+        default="", description="v{n}_{timestamp}; empty for what was there before versions had names"
+    )
+    method: str | None = Field(default=None, description="how it was trained; None: it was not trained here")
+    artifact_type: ArtifactType | None = Field(default=None, description="what it was trained for")
+    base_version: int | None = None
+    dataset_digest: str | None = None
+    run_id: str | None = None
+    served_by: str | None = None
+    state: str = Field(default="", description="what became of it: candidate, canary, champion, …")
 
 
 class Model(BaseModel):
@@ -192,3 +246,137 @@ class RoutesApplied(BaseModel):
     dry_run: bool
     changes: tuple[RouteChange, ...]
     table: Routes
+
+
+class PlanVersion(Request):
+    """Reserve the next number of the model for a run. Asked again with the same run, it is the same answer.
+
+    A model that the registry does not keep yet is registered as it is: that is its version 1 and champion. ``model``
+    is that of the type's route when None. Answered with ``training.PlannedVersion``.
+    """
+
+    subject: ClassVar[str] = subjects.rpc("registry", "plan_version")
+
+    run_id: str
+    artifact_type: ArtifactType
+    model: str | None = None
+
+
+class PromoteVersion(Request):
+    """Make a version champion, whatever its evaluation says."""
+
+    subject: ClassVar[str] = subjects.rpc("registry", "promote_version")
+
+    name: str
+    version: str = Field(description="its number or its name")
+    artifact_type: ArtifactType | None = Field(
+        default=None, description="the one it was trained for when None"
+    )
+    actor: str = Field(default="unknown", max_length=200)
+
+
+class RollBack(Request):
+    """Make the champion's predecessor champion again (or ``to``, one of the last five)."""
+
+    subject: ClassVar[str] = subjects.rpc("registry", "roll_back")
+
+    name: str
+    to: str | None = Field(default=None, description="number or name of an earlier champion")
+    artifact_type: ArtifactType | None = Field(
+        default=None, description="the only one of the model when None"
+    )
+    reason: str = Field(default="by hand", max_length=500)
+    actor: str = Field(default="unknown", max_length=200)
+
+
+class AliasMoved(BaseModel):
+    """What promoting or rolling back did."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    artifact_type: ArtifactType
+    champion: int
+    champion_name: str
+    was: int | None
+    reasons: tuple[str, ...] = ()
+
+
+class ListEvaluations(Request):
+    subject: ClassVar[str] = subjects.rpc("registry", "list_evaluations")
+
+    name: str
+    version: str | None = None
+    limit: int = Field(default=20, ge=1, le=200)
+
+
+class Evaluation(BaseModel):
+    """An evaluation and what was decided on it; ``figures`` are means, differences and their intervals."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    artifact_type: ArtifactType
+    champion: int
+    challenger: int
+    run_id: str
+    verdict: str
+    reasons: tuple[str, ...]
+    figures: dict[str, Any]
+    created_at: datetime
+
+
+class Evaluations(BaseModel):
+    evaluations: tuple[Evaluation, ...]
+
+
+class ListAudit(Request):
+    """Newest first; ``subject_prefix`` as in ``model:`` or ``route:mermaid_erd``."""
+
+    subject: ClassVar[str] = subjects.rpc("registry", "list_audit")
+
+    subject_prefix: str | None = None
+    before: int | None = Field(default=None, description="only entries with smaller ids")
+    limit: int = Field(default=50, ge=1, le=500)
+
+
+class AuditEntry(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    occurred_at: datetime
+    actor: str
+    action: str
+    subject: str
+    detail: dict[str, Any] = {}
+
+
+class AuditTrail(BaseModel):
+    entries: tuple[AuditEntry, ...]
+
+
+class ExportRegistry(Request):
+    """All but the audit trail, as YAML for Git: models, versions with lineage, aliases, evaluations, routes."""
+
+    subject: ClassVar[str] = subjects.rpc("registry", "export")
+
+
+class RegistryText(BaseModel):
+    text: str
+
+
+class ImportRegistry(Request):
+    """Make the registry what the text says: adds and moves, never removes versions. All of it or nothing."""
+
+    subject: ClassVar[str] = subjects.rpc("registry", "import")
+
+    text: str
+    actor: str = Field(default="unknown", max_length=200)
+    dry_run: bool = False
+
+
+class RegistryImported(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    dry_run: bool
+    changes: tuple[str, ...] = Field(description="one line for each thing that was, or would be, changed")

@@ -16,7 +16,17 @@ from pydantic import BaseModel
 from hone_contracts import catalog, streams
 from hone_contracts.artifacts import Artifact, ArtifactType, Attempt, Evidence, ValidatorResult
 from hone_contracts.card import CardLease, CardMemory, CardReleased, ReleaseCard, RenewCard, RequestCard
+from hone_contracts.deployment import DeploymentFailed, ModelDeployed
 from hone_contracts.errors import ErrorBody, Reply
+from hone_contracts.evaluation import (
+    AnswerFigures,
+    EvaluateVersions,
+    EvaluationCompleted,
+    EvaluationFailed,
+    PairFigures,
+    VersionJudged,
+)
+from hone_contracts.feedback import Answered, Correction, FeedbackRecorded
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
 from hone_contracts.hub import ConversionFailed, ConvertModel, ModelConverted
 from hone_contracts.job_messages import JobCancelled
@@ -24,13 +34,27 @@ from hone_contracts.messages import JobProgressed, Message
 from hone_contracts.providers import GpuStatus, ProviderModel, Providers, ProviderStatus
 from hone_contracts.registry import (
     Budget,
+    CanaryVersion,
+    PromptVersion,
     Route,
     RouteChange,
     RouteChanged,
     RouteModel,
     Routes,
     RoutesApplied,
+    ServedVersion,
     TimeLimits,
+    Turn,
+)
+from hone_contracts.training import (
+    DatasetBuilt,
+    DatasetSummary,
+    PlannedVersion,
+    StartTraining,
+    TrainingCompleted,
+    TrainingFailed,
+    TrainingStarted,
+    TrainModel,
 )
 from hone_contracts.validation import ValidateArtifact, Validation
 
@@ -73,7 +97,124 @@ WHOLE_ROUTE = Route(
     cloud_models=("gemini:gemini-2.5-flash",),
 )
 
+PROMPT = PromptVersion(
+    reading="whole",
+    system="Answer in JSON.",
+    turns=(Turn(role="user", content="A member has loans."), Turn(role="assistant", content="{}")),
+)
+TRAINED = ServedVersion(
+    model_uri="file:///models/v2.gguf",
+    model_sha256="ab",
+    version=2,
+    served_by="llamacpp:hone-starter:v2_20261125T223000Z",
+)
+PLANNED = PlannedVersion(
+    model="llamacpp:hone-starter",
+    reading="passages",
+    version=2,
+    name="v2_20261125T223000Z",
+    base=ServedVersion(model_uri="file:///models/a.gguf", model_sha256="00"),
+)
+DATASET = DatasetSummary(
+    digest="00",
+    artifact_type=ArtifactType.MERMAID_ERD,
+    train=42,
+    held_out=10,
+    replayed=4,
+    sources={"correction": 50},
+    train_uri="file:///d/train.jsonl",
+    held_out_uri="file:///d/held_out.jsonl",
+)
+LOOP: dict[str, Any] = {"artifact_type": ArtifactType.MERMAID_ERD, "method": "full"}
+EVALUATED: dict[str, Any] = {"artifact_type": ArtifactType.MERMAID_ERD, "model": "llamacpp:hone-starter"}
+
 EXAMPLES: tuple[BaseModel, ...] = (
+    FeedbackRecorded(
+        **ENVELOPE,
+        feedback_id="fb_01j00000000000000000000000",
+        artifact_id=ARTIFACT.artifact_id,
+        artifact_type=ArtifactType.MERMAID_ERD,
+        model="llamacpp:hone-starter",
+        version=1,
+        user="anna",
+        thumb="down",
+        comment="Loans are what members have.",
+        correction=Correction(content="erDiagram\n    MEMBER ||--o{ LOAN : has", score=92, distance=0.25),
+        reward=0.5,
+        validators_score=87,
+        answered=Answered(
+            artifact_id=ARTIFACT.artifact_id,
+            artifact_type=ArtifactType.MERMAID_ERD,
+            requirements="A member has loans.",
+            content=ARTIFACT.content,
+            evidence=ARTIFACT.evidence,
+            score=87,
+            model="llamacpp:hone-starter",
+            version=1,
+        ),
+    ),
+    StartTraining(**ENVELOPE, artifact_type=ArtifactType.MERMAID_ERD, method="few_shot", settings={"k": 4}),
+    TrainModel(**ENVELOPE, **LOOP, batch="batch_1"),
+    TrainingStarted(**ENVELOPE, **LOOP, trigger="examples", examples=50),
+    DatasetBuilt(**ENVELOPE, dataset=DATASET),
+    TrainingCompleted(
+        **ENVELOPE,
+        **LOOP,
+        planned=PLANNED,
+        dataset=DATASET,
+        weights_uri="file:///r/hf",
+        parameters={"epochs": 3},
+        figures={"loss": 0.1},
+        code_version="0.1.0",
+    ),
+    TrainingFailed(**ENVELOPE, **LOOP, error=ERROR),
+    ModelDeployed(
+        **ENVELOPE,
+        **LOOP,
+        planned=PLANNED,
+        dataset=DATASET,
+        served=TRAINED,
+        uri="file:///models/v2.gguf",
+        sha256="ab",
+        size_bytes=1,
+        proof={"answer": "[]"},
+    ),
+    DeploymentFailed(**ENVELOPE, artifact_type=ArtifactType.MERMAID_ERD, error=ERROR),
+    EvaluateVersions(
+        **ENVELOPE,
+        **EVALUATED,
+        reading="passages",
+        champion=PLANNED.base,
+        challenger=TRAINED,
+        held_out_uri="file:///d/held_out.jsonl",
+    ),
+    EvaluationCompleted(
+        **ENVELOPE,
+        **EVALUATED,
+        champion=1,
+        challenger=2,
+        pairs=(
+            PairFigures(
+                item="1",
+                champion=AnswerFigures(
+                    score=80, overall_f1=0.5, relations_f1=0.25, latency_ms=12.5, tokens=9
+                ),
+                challenger=AnswerFigures(error="no answer"),
+            ),
+        ),
+    ),
+    EvaluationFailed(**ENVELOPE, **EVALUATED, challenger=2, error=ERROR),
+    VersionJudged(
+        **ENVELOPE,
+        **EVALUATED,
+        version=2,
+        name="v2_20261125T223000Z",
+        verdict="canary",
+        reasons=("quality +0.12 [0.08, 0.16]",),
+        figures={"pairs": 10},
+    ),
+    PROMPT,
+    CanaryVersion(share=0.1, **TRAINED.model_dump()),
     GenerateArtifact(
         **ENVELOPE,
         artifact_type=ArtifactType.SQL_DDL,
@@ -175,8 +316,9 @@ def test_every_message_has_a_golden_file() -> None:
 
 
 def test_a_field_that_a_newer_sender_added_is_let_through() -> None:
-    newer = json.loads(EXAMPLES[0].model_dump_json()) | {"priority": 7}
-    assert GenerateArtifact.model_validate(newer) == EXAMPLES[0]
+    example = next(each for each in EXAMPLES if isinstance(each, GenerateArtifact))
+    newer = json.loads(example.model_dump_json()) | {"priority": 7}
+    assert GenerateArtifact.model_validate(newer) == example
 
 
 @pytest.mark.parametrize(
