@@ -31,6 +31,18 @@ from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, Gener
 from hone_contracts.hub import ConversionFailed, ConvertModel, ModelConverted
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import JobProgressed, Message
+from hone_contracts.pool import (
+    DatasetRow,
+    DatasetShown,
+    ExamplesImported,
+    ImportExamples,
+    PoolCount,
+    PoolCounts,
+    RefusedRow,
+    Run,
+    Runs,
+    StoredDataset,
+)
 from hone_contracts.providers import GpuStatus, ProviderModel, Providers, ProviderStatus
 from hone_contracts.registry import (
     Budget,
@@ -275,6 +287,69 @@ EXAMPLES: tuple[BaseModel, ...] = (
         accepted=True,
         validators=(ValidatorResult(name="syntax", score=100, passed=True),),
         reasons=("coverage 80 of 100, weight 40%",),
+    ),
+    PoolCounts(
+        types=(
+            PoolCount(
+                artifact_type=ArtifactType.MERMAID_ERD,
+                good=120,
+                new=20,
+                corrected=11,
+                waiting={"disagreement": 2},
+                needed=50,
+                holds=("30 new examples are missing",),
+            ),
+        )
+    ),
+    DatasetShown(
+        dataset=StoredDataset(summary=DATASET, created_at=ENVELOPE["occurred_at"], run_id="job_1"),
+        report={"errors": 0},
+        rows=(
+            DatasetRow(
+                example="ex_1",
+                split="train",
+                source="correction",
+                origin="fb_1",
+                artifact_id="art_1",
+                corrected=True,
+                weight=0.5,
+                group="g1",
+                score=92,
+            ),
+        ),
+        rows_total=46,
+    ),
+    ImportExamples(artifact_type=ArtifactType.SQL_DDL, name="mine.jsonl", text="{}", user="anna"),
+    ExamplesImported(
+        format="alpaca",
+        rows=3,
+        good=1,
+        known=1,
+        waiting=0,
+        refused_total=1,
+        refused=(RefusedRow(row=3, reason="score 20 of 85 needed"),),
+    ),
+    Runs(
+        runs=(
+            Run(
+                run_id="job_01j00000000000000000000000",
+                artifact_type=ArtifactType.MERMAID_ERD,
+                method="full",
+                trigger="examples",
+                state="succeeded",
+                attempt=1,
+                batch="batch_1",
+                examples=50,
+                model="llamacpp:hone-starter",
+                version=2,
+                version_name="v2_20261125T223000Z",
+                dataset_digest="00",
+                verdict="canary",
+                reasons=("quality +0.12 [0.08, 0.16]",),
+                created_at=ENVELOPE["occurred_at"],
+                updated_at=ENVELOPE["occurred_at"],
+            ),
+        )
     ),
     RoutesApplied(
         dry_run=True,
