@@ -1,0 +1,96 @@
+"""MinHash signatures and locality-sensitive hashing over them, with numpy: linear in the texts.
+
+Measured against the library that is written in Rust for this (rensa 0.5): the same time for signatures within tens of
+percent, since numpy's loops are as native, and one dependency fewer. datasketch takes twenty times as long.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hone_trainer.datasets.shingles import Shingles
+
+_SEED = 20261125  # fixed: the same texts fall into the same groups on every machine
+_MOST_HASHES = 128  # as many as datasketch's default; a signature of one text is half a KiB
+_MISSED = 0.01  # share of the pairs exactly at the threshold that no band may show
+_WINDOW = 3  # neighbours within a bucket that a text is compared with, so that a crowded bucket stays linear
+_TEXTS_A_BLOCK = 256  # triples of so many texts stay in the processor's cache while all hashes pass over them
+
+Signatures = NDArray[np.uint32]  # [texts, bands * rows]
+Pairs = NDArray[np.int64]  # [pairs, 2]
+
+
+def bands_and_rows(threshold: float) -> tuple[int, int]:
+    """The most selective banding that shows 99 % of pairs at ``threshold`` (Leskovec et al., section 3.4)."""
+    if threshold >= 1:
+        return 1, 12
+    chosen = (1, 1)
+    for rows in range(1, 13):
+        bands = math.ceil(math.log(_MISSED) / math.log1p(-(threshold**rows)))
+        if bands * rows > _MOST_HASHES:
+            break
+        chosen = (bands, rows)
+    return chosen
+
+
+def sign(shingles: Shingles, threshold: float) -> Signatures:
+    """One signature a text, of as many hashes as ``threshold`` needs."""
+    flat, starts = shingles.flat, shingles.starts
+    texts = len(starts) - 1
+    bands, rows = bands_and_rows(threshold)
+    rng = np.random.default_rng(_SEED)
+    factors = rng.integers(1, 2**63, bands * rows, dtype=np.uint64) | np.uint64(1)
+    signatures = np.empty((texts, len(factors)), np.uint32)
+    for first in range(0, texts, _TEXTS_A_BLOCK):
+        last = min(first + _TEXTS_A_BLOCK, texts)
+        block = flat[starts[first] : starts[last]]
+        offsets = starts[first:last] - starts[first]
+        hashed = np.empty_like(block)
+        for number, factor in enumerate(factors):
+            np.multiply(block, factor, out=hashed)
+            # The upper half of the product is the well-mixed one (multiply-shift hashing).
+            signatures[first:last, number] = np.minimum.reduceat(hashed, offsets) >> np.uint64(32)
+    return signatures
+
+
+def candidates(signatures: Signatures, threshold: float) -> Iterator[Pairs]:
+    """Pairs that share a band, by band; a pair may come again. At most ``_WINDOW + 1`` pairs a text and band."""
+    bands, rows = bands_and_rows(threshold)
+    keys = _band_keys(signatures, bands, rows)
+    for band in range(bands):
+        own, after, then = (keys[(band + step) % bands] for step in range(3))
+        # Within a bucket, texts that also agree elsewhere stand side by side: the window finds them in a crowd.
+        order = np.lexsort((then, after, own))
+        ordered = own[order]
+        places = np.arange(len(order))
+        opens = np.concatenate([[True], ordered[1:] != ordered[:-1]]) if len(order) else np.empty(0, bool)
+        bucket_first = np.maximum.accumulate(np.where(opens, places, 0))
+        for back in range(1, _WINDOW + 1):
+            near = places[back:][places[back:] - back >= bucket_first[back:]]
+            yield np.stack([order[near - back], order[near]], axis=1)
+        far = places[places - bucket_first > _WINDOW]
+        yield np.stack([order[bucket_first[far]], order[far]], axis=1)
+
+
+def _band_keys(signatures: Signatures, bands: int, rows: int) -> list[NDArray[np.uint64]]:
+    keys = []
+    for band in range(bands):
+        key = np.zeros(len(signatures), np.uint64)
+        for column in range(band * rows, (band + 1) * rows):
+            key = (key ^ signatures[:, column]) * np.uint64(0x9E3779B97F4A7C15)
+            key ^= key >> np.uint64(29)
+        keys.append(key)
+    return keys
+
+
+def estimated(signatures: Signatures, pairs: Pairs) -> NDArray[np.float64]:
+    """The similarity of each pair as its signatures tell it; off by 0.04 at one standard deviation."""
+    agreeing = np.empty(len(pairs), np.float64)
+    for first in range(0, len(pairs), 1 << 16):
+        left, right = pairs[first : first + (1 << 16)].T
+        agreeing[first : first + len(left)] = (signatures[left] == signatures[right]).mean(axis=1)
+    return agreeing
