@@ -17,7 +17,7 @@ from hone_generator.artifacts.mermaid_erd.subjects import SubjectTracker
 from hone_generator.teaching.attributes import stated_attributes
 from hone_generator.teaching.evident import evident
 from hone_generator.teaching.facts import PassageWriter
-from hone_generator.teaching.mentions import Line, line_of
+from hone_generator.teaching.mentions import Line, Mention, line_of
 from hone_generator.teaching.relations import stated_relations
 from hone_generator.teaching.selection import Cue, Selection, Stated, provisional, select
 from hone_generator.teaching.target import Target, target_of, unlike
@@ -107,13 +107,13 @@ class _Walker:
 
 def _stated(target: Target, line: Line, passage: Passage) -> Stated:
     entities = {
-        name: (mentions[0].surface, mentions[0].begin)
+        name: min(mentions, key=lambda each: (each.covered, each.begin))
         for name, mentions in line.mentions.items()
         if name in target.entities
     }
     for name, surface in line.carried.items():
-        if name in target.entities:
-            entities.setdefault(name, (surface, -1))
+        if name in target.entities:  # a heading's words name it, too, for want of others
+            entities.setdefault(name, Mention(surface, -1, -1, covered=True))
     words = line.words
     return Stated(
         tuple(stated_attributes(target, line, passage.index)),

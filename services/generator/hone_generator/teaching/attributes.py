@@ -54,14 +54,17 @@ def _near(target: Target, line: Line, owner: Mention, name: Mention) -> float:
         if not _OWNERS_FOLLOW.intersection(line.words[name.end : owner.begin]):
             likely -= 0.5
     if line.entities_between(*between, target.entities):
-        likely -= 1.0
+        # What comes first is what the sentence is about: "a hive stands in an apiary and has a number".
+        likely -= 1.0 if line.entities_between(0, owner.begin, target.entities) else 0.3
     if line.segments[owner.begin] != line.segments[name.begin]:
         likely -= 0.5
     return likely - min(distance, _FURTHEST) / (2 * _FURTHEST)
 
 
 def _through_subject(target: Target, line: Line, owner: str, name: Mention) -> Iterator[tuple[str, float]]:
-    if owner not in line.carried:
+    if owner not in line.carried or any(
+        each.end <= name.begin and not each.covered for each in line.mentions.get(owner, ())
+    ):
         return
     likely = 3.1 if line.begins_with_pronoun else 2.6
     if line.entities_between(0, name.begin, target.entities):
@@ -73,7 +76,7 @@ def _doubt(target: Target, line: Line, name: Mention, member: Member) -> float:
     """Words that are part of a longer name, or of a phrase ("a number of beds"), or in another number."""
     doubt = 3.0 if name.covered else 0.0
     if line.words[name.end : name.end + 1] == ("of",) and name.end - name.begin == 1:
-        doubt += 0.5
+        doubt += 0.8
     if words_of(name.surface) != words_of(target.attributes[member]):
         doubt += 0.3
     return doubt

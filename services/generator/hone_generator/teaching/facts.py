@@ -65,7 +65,7 @@ class PassageWriter:
         surest: dict[Member, StatedAttribute] = {}
         for attribute in self.stated.attributes:
             member = attribute.member
-            if self._tells(member) or self.selection.keys.get(member) == self.passage:
+            if self._tells(member) or self._tells_key(member):
                 known = surest.get(member)
                 if known is None or attribute.likely > known.likely:
                     surest[member] = attribute
@@ -73,6 +73,9 @@ class PassageWriter:
 
     def _tells(self, member: Member) -> bool:
         return self.passage in self.selection.attributes.get(member, ())
+
+    def _tells_key(self, member: Member) -> bool:
+        return self.passage in self.selection.keys.get(member, ())
 
     def _place(self, relation: StatedRelation) -> int:
         """Where its second end stands; before attributes of that end, as in "a member sees the name of a book"."""
@@ -86,7 +89,7 @@ class PassageWriter:
 
     def _add(self, members: _Members, attribute: StatedAttribute) -> None:
         member, name = attribute.member, attribute.name.surface
-        key = self.target.keys[member] if self.selection.keys.get(member) == self.passage else None
+        key = self.target.keys[member] if self._tells_key(member) else None
         if key is not None:
             members.keys[name] = key
         if self._tells(member) and not self._is_told_by_key(attribute, key):
@@ -99,7 +102,7 @@ class PassageWriter:
             return False
         owner, member = attribute.member[0], attribute.member
         alone = not any(
-            each.member[0] == owner and each.member != member and self._tells(each.member)
+            each.member[0] == owner and self._tells(each.member) and not self._tells_key(each.member)
             for each in self.stated.attributes
         )
         return alone and self.target.types[member] == settled_type(attribute.name.surface, [])
@@ -111,7 +114,7 @@ class PassageWriter:
             for name, place in self.selection.entities.items()
             if place == self.passage and name in self.stated.entities
         ]
-        return tuple(surface for surface, _ in sorted(lost, key=lambda each: each[1]))[:MAX_ENTITIES]
+        return tuple(each.surface for each in sorted(lost, key=lambda each: each.begin))[:MAX_ENTITIES]
 
     def _listed(self) -> tuple[str, ...]:
         """A list of entities, which the starter was taught to name."""

@@ -79,6 +79,11 @@ class Line:
             return False
         return mention.plural or any(word in _MANY or (word.isdigit() and word != "1") for word in before)
 
+    def is_each_of(self, mention: Mention) -> bool:
+        """ "Each of the members" is one."""
+        before = self.words[max(mention.begin - 4, 0) : mention.begin]
+        return "of" in before and any(word in {"each", "every", "one"} for word in before)
+
     @property
     def begins_with_pronoun(self) -> bool:
         return any(

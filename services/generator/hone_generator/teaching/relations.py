@@ -10,6 +10,9 @@ from hone_generator.teaching.target import Ends, Target, cardinality_of
 
 CLEAR = 2.0  # from here on a clause states the relation; below, the names merely stand together
 _FURTHEST = 60
+_AUXILIARIES = frozenset(
+    "and or with in of for is are was were be must can may have has should shall will need needs".split()  # noqa: SIM905
+)
 _OWN_CLAUSES = frozenset({"we", "i", "you", "there", "when", "whenever", "if", "for", "from", "the", "our"})
 
 
@@ -63,7 +66,8 @@ def _likely(target: Target, line: Line, one: Mention, other: Mention) -> float:
         likely -= 1.5
     if line.segments[one.begin] != line.segments[other.begin] and not line.refers_back(one.end, other.begin):
         likely -= 1.0
-    if line.is_list(one.end, other.begin) or _ends_a_list(line, one, other, target):
+    listed = line.is_list(one.end, other.begin) and not _is_mutual(line, one, other)
+    if listed or _ends_a_list(line, one, other, target):
         likely -= 1.0
     before = line.entities_between(_clause_begin(line, one), one.begin, target.entities)
     if before and (
@@ -76,6 +80,12 @@ def _likely(target: Target, line: Line, one: Mention, other: Mention) -> float:
 
 def _clause_begin(line: Line, mention: Mention) -> int:
     return line.segments.index(line.segments[mention.begin])
+
+
+def _is_mutual(line: Line, one: Mention, other: Mention) -> bool:
+    """ "Students and courses go together" relates the two, "students and courses are stored" does not."""
+    following = line.words[other.end : other.end + 1]
+    return one.begin <= 1 and bool(following) and following[0].isalpha() and following[0] not in _AUXILIARIES
 
 
 def _ends_a_list(line: Line, one: Mention, other: Mention, target: Target) -> bool:
@@ -105,7 +115,7 @@ def _through_subject(target: Target, line: Line, first: str, second: str, in_lis
 def _as_said(line: Line, from_: Mention | str, to: Mention, many_from: bool, many_to: bool) -> Cardinality:
     """N:M is mostly said one end at a time: "each student attends many courses" is 1:N by itself."""
     if many_from and many_to:
-        if isinstance(from_, Mention) and from_.plural:
+        if isinstance(from_, Mention) and from_.plural and not line.is_each_of(from_):
             return "N:M"
         return "1:N" if line.is_many(to) else "N:M"
     return cardinality_of(many_from, many_to)

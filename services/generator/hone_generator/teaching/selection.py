@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from hone_contracts.erd_facts import Cardinality
 from hone_generator.teaching.attributes import StatedAttribute
 from hone_generator.teaching.evident import Evident
+from hone_generator.teaching.mentions import Mention
 from hone_generator.teaching.relations import CLEAR, StatedRelation
 from hone_generator.teaching.target import Ends, Member, Target
 
 _LIKELY_ATTRIBUTE = 2.2
-_CLEAR = 2.5
+_CLEAR = 2.4
 _EVIDENT = 4.0
 _TAKEN = 2.0  # less likely by this where the words are another entity's attribute already
 _LIKELY_KEY = 1.5
@@ -36,16 +37,16 @@ class Stated:
 
     attributes: tuple[StatedAttribute, ...]
     relations: tuple[StatedRelation, ...]
-    entities: dict[str, tuple[str, int]]
+    entities: dict[str, Mention]
     cue: Cue
 
 
 @dataclass(slots=True)
 class Selection:
-    """What is taught in which passage; an attribute's key may be stated after the attribute."""
+    """What is taught in which passages; an attribute's key may be stated elsewhere than the attribute."""
 
     attributes: dict[Member, set[int]] = field(default_factory=dict)
-    keys: dict[Member, int] = field(default_factory=dict)
+    keys: dict[Member, set[int]] = field(default_factory=dict)
     relations: dict[tuple[Ends, bool], dict[int, Cardinality]] = field(default_factory=dict)
     entities: dict[str, int] = field(default_factory=dict)
 
@@ -119,9 +120,9 @@ def _select_keys(target: Target, selection: Selection, stated: Sequence[Stated])
                 best[attribute.member], cued[attribute.member] = attribute.likely, attribute.passage
     for member in target.keys:
         if member in cued:
-            selection.keys[member] = cued[member]
+            selection.keys[member] = {cued[member]}
         elif member in selection.attributes and not is_conventional_key(member):
-            selection.keys[member] = min(selection.attributes[member])
+            selection.keys[member] = selection.attributes[member]
 
 
 def _select_relations(target: Target, selection: Selection, stated: Sequence[Stated], known: Evident) -> None:
@@ -157,7 +158,11 @@ def _select_entities(target: Target, selection: Selection, stated: Sequence[Stat
         end for ends, _ in selection.relations for end in ends
     }
     for name in target.entities.keys() - named:
-        places = [index for index, each in enumerate(stated) if name in each.entities]
+        places = [
+            (each.entities[name].covered, index) for index, each in enumerate(stated) if name in each.entities
+        ]
         if places:
             evident_ones = known.entities.get(name, set())
-            selection.entities[name] = next((place for place in places if place in evident_ones), places[0])
+            _, selection.entities[name] = min(
+                places, key=lambda place: (place[1] not in evident_ones, *place)
+            )
