@@ -16,7 +16,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-PACKAGES = ("torch", "numpy", "safetensors", "tokenizers", "gguf")
+PACKAGES = ("torch", "numpy", "safetensors", "tokenizers")
 """What fine-tuning needs of the ``train`` extra."""
 
 

@@ -1,0 +1,104 @@
+"""The training loop: loss on answers only, stops before a step that is no number."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - as everyone calls it
+from torch import Tensor
+
+from hone_trainer.finetune.errors import Diverged, TimeOver
+from hone_trainer.finetune.lessons import Batch, Lesson, batch_of
+from hone_trainer.finetune.spec import Settings
+from hone_trainer.starter.model import Starter, packed_mask
+from hone_trainer.starter.optimizer import optimizers_for
+
+_CHECKED_TOGETHER = 64  # lessons whose loss is measured at once
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step that was taken. The held-back losses, by name, are there where they were measured after it."""
+
+    number: int
+    loss: float
+    held_back: dict[str, float]
+    pace: float
+    """What the learning rates were multiplied with."""
+
+    tokens: int
+    tokens_per_s: float
+
+
+def train(
+    model: Starter,
+    batches: Sequence[Batch],
+    held_back: Mapping[str, Sequence[Lesson]],
+    settings: Settings,
+) -> Iterator[Step]:
+    """Takes a step for each batch and tells of it. Raises Diverged, TimeOver."""
+    muon, adam = optimizers_for(model, settings.muon_lr, settings.adam_lr)
+    total = len(batches)
+    checks = {math.ceil(total * (check + 1) / settings.checks) for check in range(settings.checks)}
+    deadline = time.monotonic() + settings.time_limit_s
+    for number, batch in enumerate(batches, 1):
+        began = time.monotonic()
+        if began > deadline:
+            raise TimeOver(settings.time_limit_s, number - 1, total)
+        pace = _pace(number, total, settings.warmup_share)
+        for optimizer, rate in ((muon, settings.muon_lr), (adam, settings.adam_lr)):
+            optimizer.zero_grad(set_to_none=True)
+            for group in optimizer.param_groups:
+                group["lr"] = rate * pace
+        loss = _loss(model, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        value = float(loss.detach())
+        if not math.isfinite(value) or not bool(torch.isfinite(norm)):
+            raise Diverged(number, total)
+        muon.step()
+        adam.step()
+        each_s = time.monotonic() - began
+        losses = mean_losses(model, held_back) if number in checks else {}
+        yield Step(number, value, losses, pace, batch.read, batch.read / each_s)
+
+
+def mean_losses(model: Starter, held_back: Mapping[str, Sequence[Lesson]]) -> dict[str, float]:
+    """Mean cross-entropy over the tokens of answers, by name; nothing for no lessons."""
+    return {name: _mean_loss(model, lessons) for name, lessons in held_back.items() if lessons}
+
+
+@torch.no_grad()
+def _mean_loss(model: Starter, lessons: Sequence[Lesson]) -> float:
+    total, count = 0.0, 0
+    for begin in range(0, len(lessons), _CHECKED_TOGETHER):
+        losses, _ = _losses(model, batch_of(lessons[begin : begin + _CHECKED_TOGETHER], pad=0))
+        total, count = total + float(losses.sum()), count + len(losses)
+    return total / max(count, 1)
+
+
+def _loss(model: Starter, batch: Batch) -> Tensor:
+    losses, weights = _losses(model, batch)
+    return (losses * weights).sum() / weights.sum()
+
+
+def _losses(model: Starter, batch: Batch) -> tuple[Tensor, Tensor]:
+    """The cross-entropy of each token of an answer, and its weight, [answer tokens] both."""
+    table = model.embedding()
+    targets = torch.from_numpy(batch.targets).flatten()
+    wanted = (targets >= 0).nonzero().squeeze(1)
+    tokens, documents = torch.from_numpy(batch.tokens), torch.from_numpy(batch.documents)
+    hidden = model.hidden(F.embedding(tokens, table), packed_mask(documents))  # [rows, length, width]
+    logits = (
+        hidden.flatten(0, 1)[wanted] @ table.T
+    )  # only where an answer is: the vocabulary is the widest matrix
+    losses = F.cross_entropy(logits, targets[wanted], reduction="none")
+    return losses, torch.from_numpy(batch.weights).flatten()[wanted]
+
+
+def _pace(number: int, total: int, warmup_share: float) -> float:
+    """Up over the warm-up, then down to nothing, in straight lines."""
+    warmup = max(1, round(total * warmup_share))
+    return min(number / warmup, (total - number + 1) / max(1, total - warmup + 1), 1.0)
