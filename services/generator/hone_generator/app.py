@@ -72,7 +72,7 @@ def create(
     service.resource(opened)
     service.works_on(GenerateArtifact, handler, parallel=settings.parallel_generations)
     service.resource(chats.listening)
-    service.answers(ListChatModels, ChatModelList(known, router.routes))
+    service.answers(ListChatModels, ChatModelList(known, router.routes, router.served))
     report = ProviderReport(known, cards, keys.secrets, routes=router.routes)
     service.answers(ValidateArtifact, ValidationDesk(KINDS, tools).check)
     service.answers(ListProviders, report.list_providers)

@@ -21,7 +21,7 @@ from hone_generator.routing import NO_ROUTE
 
 log = get_logger(__name__)
 
-ResolveRoute = Callable[[ArtifactType, str | None, int], Awaitable[Route]]
+ResolveRoute = Callable[[ArtifactType, str | None, int, str], Awaitable[Route]]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,9 @@ class GenerationHandler:
                 f"this version has no context {command.context!r}: leave it out, or send the text itself",
                 422,
             )
-        route = await self.route(command.artifact_type, command.model, len(command.requirements))
+        route = await self.route(
+            command.artifact_type, command.model, len(command.requirements), command.correlation_id
+        )
         request = Request(
             kind, route, command.requirements, command.context_text, command.options, command.budget
         )

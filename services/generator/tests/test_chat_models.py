@@ -53,3 +53,9 @@ async def test_a_provider_that_is_away_hides_nothing_else() -> None:
     providers: dict[str, Provider] = {"ollama": Having(), "llamacpp": Having("llamacpp:other")}
     listed = await ChatModelList(providers, lambda: ROUTES)(ListChatModels())
     assert {"default", "ollama:a", "llamacpp:other"} <= set(listed.models)
+
+
+async def test_the_names_of_versions_are_no_models_to_chat_with() -> None:
+    providers: dict[str, Provider] = {"llamacpp": Having("llamacpp:m", "llamacpp:m@2")}
+    listed = await ChatModelList(providers, lambda: (), lambda: {"llamacpp:m@2"})(ListChatModels())
+    assert listed.models == ("llamacpp:m",)

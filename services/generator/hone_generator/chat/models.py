@@ -1,7 +1,7 @@
 """Which models can be chatted with: the routes by name, the models they name, and what providers say they have."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from hone_chassis.logs import get_logger
 from hone_contracts.chat import ROUTE_PREFIX, ChatModels, ListChatModels
@@ -16,15 +16,21 @@ _MOST = 2000
 
 
 class ChatModelList:
-    """``routes`` gives the routing table as it is now."""
+    """``routes`` gives the routing table as it is now, ``served`` the names of versions, which are no models of their
+    own."""
 
-    def __init__(self, providers: Mapping[str, Provider], routes: Callable[[], Iterable[Route]]) -> None:
-        self._providers, self._routes = providers, routes
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        routes: Callable[[], Iterable[Route]],
+        served: Callable[[], Collection[str]] = tuple,
+    ) -> None:
+        self._providers, self._routes, self._served = providers, routes, served
 
     async def __call__(self, _question: ListChatModels) -> ChatModels:
         routes = [route for route in self._routes() if route.enabled]
         models = [model for route in routes for model in route.local_models]
-        silent = {model.model for model in models if not _converses(model)}
+        silent = {model.model for model in models if not _converses(model)}.union(self._served())
         names = [_name(each) for each in routes if each.cloud or any(map(_converses, each.local_models))]
         named = [model.model for model in models]
         named += [model for route in routes if route.cloud for model in route.cloud_models]

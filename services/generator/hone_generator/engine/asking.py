@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from hone_contracts.registry import Reading, TimeLimits
 from hone_generator.engine.call import Line, Meter, call
+from hone_generator.engine.examples import Told, with_examples
 from hone_generator.engine.plan import Candidate
 from hone_generator.engine.telling import Audience
 from hone_generator.providers.base import (
@@ -34,7 +35,8 @@ Known = dict[tuple[ChatMessage, ...], str]
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Raises what the call raises: ProviderError, CircuitOpen, OverBudget."""
+    """Raises what the call raises: ProviderError, CircuitOpen, OverBudget. ``remarks`` are for who reads the
+    artifact."""
 
     line: Line
     candidate: Candidate
@@ -43,30 +45,33 @@ class Asking:
     audience: Audience
     known: Known = field(default_factory=dict)
     meter: Meter = field(default_factory=Meter)
+    remarks: list[str] = field(default_factory=list)
 
     async def __call__(self, messages: Sequence[ChatMessage], constraint: Gbnf | JsonSchema | None) -> str:
         question = tuple(messages)
         if question not in self.known:
-            self.known[question] = await self._asked(self._request(question, constraint))
+            told = with_examples(self.candidate, question)
+            if told.remark is not None and told.remark not in self.remarks:
+                self.remarks.append(told.remark)
+            self.known[question] = await self._asked(told.candidate, self._request(told, constraint))
         return self.known[question]
 
-    async def _asked(self, request: GenerationRequest) -> str:
+    async def _asked(self, candidate: Candidate, request: GenerationRequest) -> str:
         parts = []
-        async with aclosing(call(self.line, self.candidate, request, self.meter)) as chunks:
+        async with aclosing(call(self.line, candidate, request, self.meter)) as chunks:
             async for chunk in chunks:
                 if chunk.text:
                     parts.append(chunk.text)
                     await self.audience.write(chunk.text)
         return "".join(parts)
 
-    def _request(
-        self, question: tuple[ChatMessage, ...], constraint: Gbnf | JsonSchema | None
-    ) -> GenerationRequest:
-        messages, kept = held_to(constraint, question, self.candidate.provider.capabilities)
-        chars = sum(len(message.content) for message in messages)
+    def _request(self, told: Told, constraint: Gbnf | JsonSchema | None) -> GenerationRequest:
+        candidate = told.candidate
+        messages, kept = held_to(constraint, told.messages, candidate.provider.capabilities)
+        chars = told.held_chars + sum(len(message.content) for message in messages)
         return GenerationRequest(
             messages=messages,
-            max_tokens=self.line.room(self.candidate, chars, _ANSWER_TOKENS[self.candidate.reading]),
+            max_tokens=self.line.room(candidate, chars, _ANSWER_TOKENS[candidate.reading]),
             temperature=self.sampling.temperature,
             seed=self.sampling.seed,
             constraint=kept,
@@ -79,14 +84,14 @@ class Asking:
 def held_to(
     constraint: Gbnf | JsonSchema | None, messages: tuple[ChatMessage, ...], can: Capabilities
 ) -> tuple[tuple[ChatMessage, ...], Gbnf | JsonSchema | None]:
-    """The question and its constraint for a provider: as it is, or in words where it cannot hold a model to it."""
+    """The question and its constraint for a provider: as it is, or in words where it cannot hold a model to it. A
+    grammar is of a model that was trained on its sentences: words about it would be the first that it ever read."""
     if isinstance(constraint, JsonSchema) and not can.json_schema:
         schema = json.dumps(constraint.schema, ensure_ascii=False, separators=(",", ":"))
         words = "Answer with one JSON document and nothing around it. It has to be valid by this JSON Schema:"
         return _instructed(messages, words, schema), None
     if isinstance(constraint, Gbnf) and not can.grammar:
-        words = "Answer with one sentence of this grammar (GBNF, start symbol root) and nothing around it:"
-        return _instructed(messages, words, constraint.grammar), None
+        return messages, None
     return messages, constraint
 
 

@@ -46,7 +46,7 @@ class Line:
         """Models on the team's own machines cost nothing."""
         if candidate.provider.local:
             return lambda _prompt_tokens, _completion_tokens: 0.0
-        return partial(self.price, candidate.ref)
+        return partial(self.price, candidate.asked)
 
     def room(self, candidate: Candidate, prompt_chars: int, wanted_tokens: int) -> int:
         """How many tokens the answer to the next question may have. Raises OverBudget: none, or no time is left."""
@@ -59,12 +59,12 @@ async def call(
     line: Line, candidate: Candidate, request: GenerationRequest, meter: Meter
 ) -> AsyncGenerator[Chunk, None]:
     """The model's answer as it comes; close it to stop the model. Raises ProviderError, CircuitOpen."""
-    model = candidate.model
+    model = str(candidate.asked)
     permit = line.circuits.admit(model)
     started, chars, usage, settled, asked = line.now(), 0, None, False, True
     most_chars = request.max_tokens * _MOST_CHARS_PER_TOKEN
     try:
-        async with aclosing(candidate.provider.generate(candidate.ref, request)) as chunks:
+        async with aclosing(candidate.provider.generate(candidate.asked, request)) as chunks:
             async for chunk in chunks:
                 if chunk.text and meter.first_token_ms is None:
                     meter.first_token_ms = (line.now() - started) * 1000

@@ -55,10 +55,10 @@ class Chat:
         steps = order(route, self.providers, _CONVERSES)
         for place, step in enumerate(steps):
             if isinstance(step, Barred):
-                conversation.record.skipped(step.model, step.code, step.reason)
+                conversation.record.skipped(step, step.code, step.reason)
                 continue
             others = any(isinstance(each, Candidate) for each in steps[place + 1 :])
-            async with aclosing(conversation.ask(step, others=others)) as pieces:
+            async with aclosing(conversation.ask(step.plain, others=others)) as pieces:
                 async for piece in pieces:
                     yield piece
             if conversation.answered:
@@ -92,11 +92,11 @@ class _Conversation:
                         begun = begun or bool(chunk.text)
                         yield Piece(printable(chunk.text), model, chunk.finish_reason, chunk.usage)
             except REFUSALS as refusal:
-                self.record.refused(model, refusal)
+                self.record.refused(candidate, refusal)
                 self.waits += [refusal.for_s] if isinstance(refusal, CircuitOpen) else []
                 return
             except ProviderError as error:
-                self.record.failed(model, kind, meter, now() - started, error)
+                self.record.failed(candidate, kind, meter, now() - started, error)
                 if begun:
                     raise
                 wait_s = self._wait_s(error, failures, others=others)
@@ -104,7 +104,7 @@ class _Conversation:
                     return
                 await asyncio.sleep(wait_s)
             else:
-                self.record.answered(model, kind, meter, now() - started, None)
+                self.record.answered(candidate, kind, meter, now() - started, None)
                 self.answered = True
                 return
 

@@ -119,7 +119,7 @@ class _Walk:
         """Whether a model's answers reached the threshold."""
         for place, step in enumerate(steps):
             if isinstance(step, Barred):
-                self._record.skipped(step.model, step.code, step.reason)
+                self._record.skipped(step, step.code, step.reason)
                 continue
             others = any(isinstance(each, Candidate) for each in steps[place + 1 :])
             if await self._reached(step, others=others):
@@ -150,10 +150,10 @@ class _Walk:
             except (OverBudget, *NO_ROOM):
                 break
             except ContextTooLong:
-                if candidate.reading != "whole" or "passages_schema" not in self._request.kind.readings:
+                shorter = candidate.shorter(self._request.kind.readings)
+                if shorter is None:
                     break
-                by_passages = replace(candidate, reading="passages_schema")
-                return await self._reached(by_passages, others=others, made=tries.made + 1)
+                return await self._reached(shorter, others=others, made=tries.made + 1)
             except (ProviderError, MermaidError) as error:
                 tries.failed()
                 if not await self._waited(error, tries, others=others):
@@ -212,22 +212,22 @@ class _Walk:
             answer = await engine.deadlines.within(line.purse.left_s, work)
         except REFUSALS as refusal:
             if meter.calls:
-                record.failed(candidate.model, question.kind, meter, engine.now() - started, refusal)
+                record.failed(candidate, question.kind, meter, engine.now() - started, refusal)
             else:
-                record.refused(candidate.model, refusal)
+                record.refused(candidate, refusal)
             raise
         except TimeoutError:
             late = DeadlinePassed(candidate.model, line.purse.budget.deadline_s)
-            record.failed(candidate.model, question.kind, meter, engine.now() - started, late)
+            record.failed(candidate, question.kind, meter, engine.now() - started, late)
             raise late from None
         except (ProviderError, MermaidError) as error:
-            record.failed(candidate.model, question.kind, meter, engine.now() - started, error)
+            record.failed(candidate, question.kind, meter, engine.now() - started, error)
             raise
         finally:
             self._timings.model += meter.model_ms / 1000
         took_s = engine.now() - started
         score = answer.score.score
-        record.answered(candidate.model, question.kind, meter, took_s, score, validators=answer.results)
+        record.answered(candidate, question.kind, meter, took_s, score, validators=answer.results)
         return answer
 
     async def _made_and_judged(self, candidate: Candidate, question: Question, asking: Asking) -> Answer:
@@ -246,7 +246,7 @@ class _Walk:
         self._timings.validating += self._engine.now() - started
         score = combine(results)
         accepted = score.accepted(request.route.threshold)
-        return Answer(candidate, draft, storable_results(results), score, accepted)
+        return Answer(candidate, draft, storable_results(results), score, accepted, tuple(asking.remarks))
 
     def _artifact(self, best: Answer) -> Artifact:
         route, score = self._request.route, best.score.score
@@ -255,6 +255,7 @@ class _Walk:
             () if best.accepted else (f"not accepted (threshold {route.threshold}): the best of {answers}",)
         )
         metrics.SCORES.labels(self._request.kind.type, str(best.accepted).lower()).observe(score)
+        reasons = (*below, *best.score.reasons, *best.draft.notes, *best.remarks)
         return Artifact(
             artifact_id=new_id("art"),
             type=self._request.kind.type,
@@ -263,11 +264,12 @@ class _Walk:
             score=score,
             accepted=best.accepted,
             model=best.candidate.model,
+            version=best.candidate.version,
             attempts=storable_attempts(self._record.attempts),
             validators=best.results,
             evidence=best.draft.evidence,
             timings_ms=self._timings_ms(),
-            reasons=tuple(line(each) for each in (*below, *best.score.reasons, *best.draft.notes)),
+            reasons=tuple(map(line, reasons)),
             advice=_ADVICE if best.candidate.ref.provider == "llamacpp" and score < _ADVISE_BELOW else None,
         )
 

@@ -8,6 +8,7 @@ from hone_generator.engine import metrics
 from hone_generator.engine.call import NO_ROOM, Meter
 from hone_generator.engine.circuits import CircuitOpen
 from hone_generator.engine.errors import OverBudget
+from hone_generator.engine.plan import Candidate, Step
 from hone_generator.engine.storable import line
 from hone_generator.memory.errors import CardBusy, CardLeased, DoesNotFit
 from hone_generator.mermaid import MermaidError
@@ -27,28 +28,29 @@ class Record:
     attempts: list[Attempt] = field(default_factory=list)
 
     def answered(
-        self, model: str, kind: AttemptKind, meter: Meter, took_s: float, score: int | None, *,
+        self, who: Candidate, kind: AttemptKind, meter: Meter, took_s: float, score: int | None, *,
         validators: tuple[ValidatorResult, ...] = (),
     ) -> Attempt:  # fmt: skip
-        return self._add(model, kind, meter, took_s, outcome="answered", score=score, validators=validators)
+        return self._add(who, kind, meter, took_s, outcome="answered", score=score, validators=validators)
 
-    def failed(self, model: str, kind: AttemptKind, meter: Meter, took_s: float, error: Failure) -> Attempt:
+    def failed(
+        self, who: Candidate, kind: AttemptKind, meter: Meter, took_s: float, error: Failure
+    ) -> Attempt:
         code = "not_validated" if isinstance(error, MermaidError) else error.code
-        return self._add(
-            model, kind, meter, took_s, outcome="failed", error=line(str(error)), error_code=code
-        )
+        return self._add(who, kind, meter, took_s, outcome="failed", error=line(str(error)), error_code=code)
 
-    def skipped(self, model: str, code: str, reason: str) -> Attempt:
-        return self._add(model, "first", Meter(), 0.0, outcome="skipped", error=line(reason), error_code=code)
+    def skipped(self, who: Step, code: str, reason: str) -> Attempt:
+        return self._add(who, "first", Meter(), 0.0, outcome="skipped", error=line(reason), error_code=code)
 
-    def refused(self, model: str, refusal: Refusal) -> Attempt:
-        return self.skipped(model, refusal.code, str(refusal))
+    def refused(self, who: Candidate, refusal: Refusal) -> Attempt:
+        return self.skipped(who, refusal.code, str(refusal))
 
-    def _add(self, model: str, kind: AttemptKind, meter: Meter, took_s: float, **more: object) -> Attempt:
+    def _add(self, who: Step, kind: AttemptKind, meter: Meter, took_s: float, **more: object) -> Attempt:
         attempt = Attempt.model_validate(
             {
                 "number": len(self.attempts) + 1,
-                "model": model,
+                "model": who.model,
+                "version": who.version,
                 "kind": kind,
                 "prompt_version": self.prompt_version,
                 "prompt_tokens": meter.prompt_tokens,

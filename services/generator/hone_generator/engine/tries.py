@@ -18,13 +18,15 @@ _MOST_SHOWN_CHARS = 40_000  # of its own answer, when it shall mend it
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A model's answer and the verdict on it. ``accepted``: it passed the gates, and reached the threshold."""
+    """A model's answer and the verdict on it. ``accepted``: it passed the gates, and reached the threshold.
+    ``remarks`` say how the model was asked, where a person should know."""
 
     candidate: Candidate
     draft: Draft
     results: tuple[ValidatorResult, ...]
     score: Score
     accepted: bool
+    remarks: tuple[str, ...] = ()
 
     @property
     def worth(self) -> tuple[bool, int, bool]:
