@@ -79,6 +79,9 @@ class LoopPolicy(FileSettings):
         default=0.2, gt=0, lt=1, description="never trained on: a fifth tells a difference of some points"
     )
     held_out_min: int = Field(default=8, ge=2, description="fewer pairs give intervals that decide nothing")
+    held_out_groups_min: int = Field(
+        default=5, ge=2, description="near-duplicates count once: below five groups chance is too often the reason"
+    )
     held_out_max: int = Field(default=60, ge=2, description="more cost time and hardly narrow the interval")
     near_duplicate: float = Field(
         default=0.8, gt=0, le=1, description="Jaccard similarity of word triples from which two texts are one"

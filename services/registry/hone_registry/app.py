@@ -5,20 +5,39 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from hone_chassis import Running, Service
+from hone_chassis.loop_policy import LoopPolicy
 from hone_chassis.routes_table import RoutesWriter, RoutingTable
+from hone_contracts.deployment import DeploymentFailed, ModelDeployed
+from hone_contracts.evaluation import (
+    EvaluateVersions,
+    EvaluationCompleted,
+    EvaluationFailed,
+    VersionJudged,
+)
+from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import DEFAULT_TENANT
-from hone_contracts.registry import ApplyRoutes, ListModels, ListRoutes, RouteChanged, ShowModel
-from hone_registry import routes, starter
+from hone_contracts.registry import (
+    ApplyRoutes,
+    ListModels,
+    ListRoutes,
+    PlanVersion,
+    RouteChanged,
+    ShowModel,
+)
+from hone_contracts.training import TrainingFailed
+from hone_registry import planning, routes, starter
 from hone_registry.answers import Answers
 from hone_registry.apply import RoutesFiles
+from hone_registry.deployed import Deployed
+from hone_registry.evaluations import Evaluations
 from hone_registry.first_start import bring_up_to_date
 from hone_registry.settings import RegistrySettings
 
-HEAD = "0002"
+HEAD = "0003"
 
 
-def create(settings: RegistrySettings | None = None) -> Service:
-    settings = settings or RegistrySettings()
+def create(settings: RegistrySettings | None = None, policy: LoopPolicy | None = None) -> Service:
+    settings, policy = settings or RegistrySettings(), policy or LoopPolicy()
     service = Service("registry", settings, package="hone_registry", head=HEAD)
     database = service.database
 
@@ -33,11 +52,25 @@ def create(settings: RegistrySettings | None = None) -> Service:
 
     service.resource(up_to_date)
     writer = RoutesWriter.of(service, read_table)
-    service.announces(RouteChanged)
+    service.announces(RouteChanged, EvaluateVersions, VersionJudged)
 
     answers = Answers(database)
     service.answers(ListModels, answers.list_models)
     service.answers(ShowModel, answers.show_model)
     service.answers(ListRoutes, answers.list_routes)
     service.answers(ApplyRoutes, RoutesFiles(database, writer.written).apply)
+    _loop(service, policy, writer)
     return service
+
+
+def _loop(service: Service, policy: LoopPolicy, writer: RoutesWriter) -> None:
+    """From a version's number to its place."""
+    database = service.database
+    evaluations = Evaluations(database, policy, writer.wake)
+    service.answers(PlanVersion, planning.Planning(database).plan)
+    service.handles(TrainingFailed, planning.training_failed)
+    service.handles(DeploymentFailed, planning.deployment_failed)
+    service.handles(JobCancelled, planning.job_cancelled)
+    service.handles(ModelDeployed, Deployed(database).deployed)
+    service.handles(EvaluationCompleted, evaluations.completed)
+    service.handles(EvaluationFailed, evaluations.failed)

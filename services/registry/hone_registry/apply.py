@@ -6,19 +6,17 @@ from collections.abc import Awaitable, Callable, Iterable
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from hone_chassis import announce
 from hone_chassis.database import Database
 from hone_chassis.logs import get_logger
-from hone_contracts.ids import new_id
 from hone_contracts.registry import (
     ApplyRoutes,
     Route,
     RouteChange,
-    RouteChanged,
     RoutesApplied,
 )
 from hone_contracts.registry import Routes as Table
 from hone_registry import audit, routes, starter
+from hone_registry.route_changes import route_changes
 from hone_registry.routes_file import routes_of
 from hone_registry.tables import DEFAULT, USER, ModelRow, RouteRow
 from hone_registry.turns import one_at_a_time
@@ -52,8 +50,8 @@ class RoutesFiles:
         async with self._database.write() as session:
             await one_at_a_time(session, self._database)
             outcome = await _outcome(session, question, wanted, after)
-            await _replace(session, question, wanted)
-            announce(session, *map(_changed, outcome.changes))
+            async with route_changes(session, question.tenant):
+                await _replace(session, question, wanted)
         # Whoever has this answer may ask for an artifact, and expects the new route.
         if not await self._published(_PUBLISHED_WITHIN_S):
             log.warning("routes are applied, but not on the broker yet", changed=len(outcome.changes))
@@ -67,8 +65,8 @@ async def _registered(session: AsyncSession, tenant: str) -> frozenset[str]:
 async def _outcome(
     session: AsyncSession, question: ApplyRoutes, wanted: Iterable[RouteRow], routes_after: Iterable[Route]
 ) -> RoutesApplied:
-    before = await routes.resolved(session, question.tenant)
-    after = await routes.resolve(session, question.tenant, routes_after)
+    before = _told(await routes.resolved(session, question.tenant))
+    after = _told(await routes.resolve(session, question.tenant, routes_after))
     set_by = {row.artifact_type: row.set_by for row in wanted}
     changes = tuple(
         RouteChange(artifact_type=key, before=before.get(key), after=after.get(key))
@@ -108,8 +106,5 @@ def _record(
     )
 
 
-def _changed(change: RouteChange) -> RouteChanged:
-    route = change.after or change.before
-    assert route is not None
-    # A job of its own: it is no artifact's.
-    return RouteChanged(correlation_id=new_id("job"), route=route, removed=change.after is None)
+def _told(table: dict[str, Route]) -> dict[str, Route]:
+    return {key: routes.without_turns(route) for key, route in table.items()}

@@ -8,7 +8,8 @@ from hone_contracts.messages import DEFAULT_TENANT
 from hone_registry.tables import AuditRow
 
 STARTING = "hone-registry at start"
-"""The actor of what happens without anyone asking."""
+LOOP = "hone-registry"
+"""The actors of what happens without anyone asking: at start, and by the learning loop."""
 
 
 def record(

@@ -5,15 +5,14 @@ It is done in one transaction, one replica after the other, and finds nothing to
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from hone_chassis import announce
 from hone_chassis.database import Database
-from hone_chassis.tables import utc_now
-from hone_contracts.ids import new_id
 from hone_contracts.messages import DEFAULT_TENANT
-from hone_contracts.registry import DEFAULT_ROUTE, Route, RouteChanged
-from hone_registry import audit, models, routes, starter
+from hone_contracts.registry import DEFAULT_ROUTE, Route
+from hone_registry import audit, models, routes, starter, versions
+from hone_registry.route_changes import route_changes
+from hone_registry.seats import Seats
 from hone_registry.starter import ShippedModel
-from hone_registry.tables import CHAMPION, DEFAULT, STARTER, AliasRow, ModelRow, RouteRow, VersionRow
+from hone_registry.tables import CHAMPION, DEFAULT, STARTER, ModelRow, RouteRow, VersionRow
 from hone_registry.turns import one_at_a_time
 
 
@@ -21,23 +20,25 @@ async def bring_up_to_date(database: Database, shipped: ShippedModel | None) -> 
     """Register ``shipped``, write Hone's own routes, and announce each route that this changed."""
     async with database.write() as session:
         await one_at_a_time(session, database)
-        before = await routes.resolved(session, DEFAULT_TENANT)
         if shipped is not None:
-            await _register(session, shipped)
-            await _own_routes(session)
-        after = await routes.resolved(session, DEFAULT_TENANT)
-        announce(session, *(_changed(route) for key, route in after.items() if before.get(key) != route))
+            async with route_changes(session, DEFAULT_TENANT):
+                await _register(session, shipped)
+                await _own_routes(session)
 
 
 async def _register(session: AsyncSession, shipped: ShippedModel) -> None:
-    model_id = await _model(session)
-    versions = await models.versions_of(session, [model_id])
-    version = next((each for each in versions if each.sha256 == shipped.sha256), None)
+    model = await _model(session)
+    seats = Seats(session, model, starter.TRAINED_FOR.value, audit.STARTING)
+    there = await models.versions_of(session, [seats.model_id])
+    version = next((each for each in there if each.origin == STARTER and each.sha256 == shipped.sha256), None)
     if version is None:
-        number = max((each.version for each in versions), default=0) + 1
+        number = await versions.next_number(session, seats.model_id)
         version = VersionRow(
-            model_id=model_id,
+            model_id=seats.model_id,
             version=number,
+            name=versions.name_of(number),
+            reason="it ships with Hone",
+            reading=model.reading,
             uri=shipped.uri,
             sha256=shipped.sha256,
             size_bytes=shipped.size_bytes,
@@ -52,38 +53,23 @@ async def _register(session: AsyncSession, shipped: ShippedModel) -> None:
             session, audit.STARTING, "moved file", _subject(version), was=version.uri, now=shipped.uri
         )
         version.uri = shipped.uri
-    await _champion(session, version)
+    await _champion(seats, version)
 
 
-async def _model(session: AsyncSession) -> int:
+async def _model(session: AsyncSession) -> ModelRow:
     row = await models.named(session, DEFAULT_TENANT, starter.NAME)
     if row is None:
-        row = ModelRow(name=starter.NAME, description=starter.DESCRIPTION)
+        row = ModelRow(name=starter.NAME, description=starter.DESCRIPTION, reading="passages")
         session.add(row)
         await session.flush()
-    assert row.id is not None
-    return row.id
+    return row
 
 
-async def _champion(session: AsyncSession, version: VersionRow) -> None:
+async def _champion(seats: Seats, version: VersionRow) -> None:
     """The shipped file is champion until a version of another origin was promoted over it."""
-    alias = await session.get(AliasRow, (version.model_id, starter.TRAINED_FOR.value, CHAMPION))
-    if alias is None:
-        alias = AliasRow(
-            model_id=version.model_id,
-            artifact_type=starter.TRAINED_FOR.value,
-            alias=CHAMPION,
-            version=version.version,
-        )
-        session.add(alias)
-        audit.record(session, audit.STARTING, "promoted", _subject(version), alias=CHAMPION, was=None)
-        return
-    current = await session.get_one(VersionRow, (version.model_id, alias.version))
-    if current.origin == STARTER and current.version != version.version:
-        audit.record(
-            session, audit.STARTING, "promoted", _subject(version), alias=CHAMPION, was=alias.version
-        )
-        alias.version, alias.moved_at = version.version, utc_now()
+    champion = await seats.holder(CHAMPION)
+    if champion is None or (champion.origin == STARTER and champion.version != version.version):
+        await seats.crown(version, "it ships with Hone")
 
 
 async def _own_routes(session: AsyncSession) -> None:
@@ -113,8 +99,3 @@ async def _write(session: AsyncSession, row: RouteRow | None, wanted: RouteRow) 
 
 def _subject(version: VersionRow) -> str:
     return f"model:{starter.NAME}@{version.version}"
-
-
-def _changed(route: Route) -> RouteChanged:
-    # A job of its own: nobody asked for it.
-    return RouteChanged(correlation_id=new_id("job"), route=route)

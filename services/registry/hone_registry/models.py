@@ -9,7 +9,9 @@ from hone_contracts.artifacts import ArtifactType
 from hone_contracts.models import ModelRef
 from hone_contracts.registry import Model, ModelVersion
 from hone_registry.errors import NoSuchModel
-from hone_registry.tables import AliasRow, ModelRow, VersionRow
+from hone_registry.tables import CANARY, CHALLENGER, CHAMPION, AliasRow, ModelRow, VersionRow
+
+_TOLD = set(ModelVersion.model_fields) & set(VersionRow.model_fields)
 
 
 async def listed(session: AsyncSession, tenant: str) -> tuple[Model, ...]:
@@ -62,19 +64,27 @@ def _model(row: ModelRow, versions: list[VersionRow], aliases: list[AliasRow]) -
         provider=ModelRef.parse(row.name).provider,
         artifact_types=tuple(sorted({ArtifactType(alias.artifact_type) for alias in aliases})),
         description=row.description,
-        versions=tuple(
-            ModelVersion(
-                version=version.version,
-                uri=version.uri,
-                sha256=version.sha256,
-                size_bytes=version.size_bytes,
-                aliases=tuple(sorted({each.alias for each in aliases if each.version == version.version})),
-                created_at=version.created_at,
-                provenance=version.provenance,
-            )
-            for version in versions
-        ),
+        versions=tuple(_version(version, aliases) for version in versions),
     )
+
+
+def _version(version: VersionRow, aliases: list[AliasRow]) -> ModelVersion:
+    return ModelVersion(
+        **version.model_dump(include=_TOLD),
+        aliases=_aliases(version.version, aliases),
+    )
+
+
+def _aliases(number: int, aliases: list[AliasRow]) -> tuple[str, ...]:
+    """``champion`` where one version is that of every type that has one, ``champion:mermaid_erd`` where not."""
+    told: list[str] = []
+    for alias in (CHAMPION, CANARY, CHALLENGER):
+        of_alias = [each for each in aliases if each.alias == alias]
+        types = sorted(each.artifact_type for each in of_alias if each.version == number)
+        if types:
+            alone = len(types) == len(of_alias)
+            told += [alias] if alone else [f"{alias}:{each}" for each in types]
+    return tuple(told)
 
 
 def _id(row: ModelRow) -> int:

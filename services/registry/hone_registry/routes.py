@@ -1,31 +1,38 @@
-"""Which models answer for which artifact type, each resolved to the version that its champion alias names."""
+"""Which models answer for which artifact type, each resolved to the version that its aliases name."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlmodel import col, select
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from hone_contracts.artifacts import ArtifactType
-from hone_contracts.registry import DEFAULT_ROUTE, Route, RouteModel, Routes
-from hone_registry.tables import CHAMPION, AliasRow, ModelRow, RouteRow, SetBy, VersionRow
+from hone_contracts.registry import (
+    DEFAULT_ROUTE,
+    CanaryVersion,
+    Route,
+    RouteModel,
+    Routes,
+    ServedVersion,
+)
+from hone_registry.standings import Standing, as_canary, served, standings
+from hone_registry.tables import RouteRow, SetBy
 
 _KEYS = (DEFAULT_ROUTE, *(each.value for each in ArtifactType))
-_RESOLVED = frozenset({"model_uri", "model_sha256", "version"})
-_Champions = Mapping[str, Mapping[str, VersionRow]]
-"""By the model's name and the artifact type."""
+_RESOLVED = frozenset(ServedVersion.model_fields) | {"canary"}
 
 
 async def resolved(session: AsyncSession, tenant: str) -> dict[str, Route]:
-    """The routing table, by artifact type and ``default``."""
+    """The routing table, by artifact type and ``default``, as the generators follow it."""
     return await resolve(session, tenant, [_route(row) for row in await rows(session, tenant)])
 
 
 async def shown(session: AsyncSession, tenant: str) -> Routes:
-    """The routing table, and whose each route is."""
+    """The routing table for people, and whose each route is."""
     found = await rows(session, tenant)
+    table = await resolve(session, tenant, [_route(row) for row in found])
     return Routes(
-        routes=await resolve(session, tenant, [_route(row) for row in found]),
+        routes={key: without_turns(route) for key, route in table.items()},
         set_by={row.artifact_type: row.set_by for row in found},
     )
 
@@ -38,42 +45,56 @@ async def rows(session: AsyncSession, tenant: str) -> list[RouteRow]:
 
 
 async def resolve(session: AsyncSession, tenant: str, unresolved: Iterable[Route]) -> dict[str, Route]:
-    """The routes with the place and version of each model that is registered; of others there is none to tell."""
-    routes = list(unresolved)
-    names = {model.model for route in routes for model in route.local_models}
-    champions = await _champions(session, tenant, names)
-    return {str(route.artifact_type): _with_versions(route, champions) for route in routes}
+    """The routes with the place and version of each model that is registered; of others there is none to tell.
+
+    A type that goes by ``default`` gets a route of its own while a version of the default's models is this type's.
+    """
+    routes = {str(route.artifact_type): route for route in unresolved}
+    names = {model.model for route in routes.values() for model in route.local_models}
+    known = await standings(session, tenant, names)
+    table = {key: _with_versions(route, known) for key, route in routes.items()}
+    default = routes.get(DEFAULT_ROUTE)
+    if default is not None:
+        for artifact_type in ArtifactType:
+            if artifact_type.value not in routes:
+                own = _with_versions(default.model_copy(update={"artifact_type": artifact_type}), known)
+                if own.local_models != table[DEFAULT_ROUTE].local_models:
+                    table[artifact_type.value] = own
+    return table
 
 
-async def _champions(session: AsyncSession, tenant: str, names: Iterable[str]) -> _Champions:
-    query = (
-        select(ModelRow.name, AliasRow.artifact_type, VersionRow)
-        .join(AliasRow, col(AliasRow.model_id) == col(ModelRow.id))
-        .join(
-            VersionRow,
-            (col(VersionRow.model_id) == col(AliasRow.model_id))
-            & (col(VersionRow.version) == col(AliasRow.version)),
-        )
-        .where(ModelRow.tenant == tenant, col(ModelRow.name).in_(names), AliasRow.alias == CHAMPION)
-        .order_by(col(AliasRow.moved_at).desc(), col(AliasRow.artifact_type))
+def _with_versions(route: Route, known: Mapping[str, Standing]) -> Route:
+    fallbacks = tuple(
+        each.model_copy(update=_version(each, route.artifact_type, known)) for each in route.fallbacks
     )
-    found: dict[str, dict[str, VersionRow]] = {}
-    for name, artifact_type, version in (await session.exec(query)).all():
-        found.setdefault(name, {})[artifact_type] = version
-    return found
+    return route.model_copy(update={"fallbacks": fallbacks, **_version(route, route.artifact_type, known)})
 
 
-def _with_versions(route: Route, champions: _Champions) -> Route:
-    def known(model: RouteModel) -> dict[str, Any]:
-        by_type = champions.get(model.model, {})
-        # A model that is champion of another type does this one by the same skill: the newest of those.
-        version = by_type.get(route.artifact_type) or next(iter(by_type.values()), None)
-        if version is None:
-            return {}
-        return {"model_uri": version.uri, "model_sha256": version.sha256, "version": version.version}
+def _version(model: RouteModel, artifact_type: str, known: Mapping[str, Standing]) -> dict[str, Any]:
+    standing = known.get(model.model)
+    champion = None if standing is None else standing.champion(artifact_type, model.reading)
+    if standing is None or champion is None:
+        return {}
+    canary = standing.canaries.get(artifact_type)
+    return {**dict(served(champion)), "canary": None if canary is None else as_canary(*canary)}
 
-    fallbacks = tuple(each.model_copy(update=known(each)) for each in route.fallbacks)
-    return route.model_copy(update={"fallbacks": fallbacks, **known(route)})
+
+def without_turns(route: Route) -> Route:
+    """For people and for messages that carry the whole table: examples of each version would not fit."""
+
+    def bare(model: RouteModel) -> dict[str, Any]:
+        canary = model.canary
+        return {
+            "prompt": _bare_prompt(model),
+            "canary": canary and canary.model_copy(update={"prompt": _bare_prompt(canary)}),
+        }
+
+    fallbacks = tuple(each.model_copy(update=bare(each)) for each in route.fallbacks)
+    return route.model_copy(update={"fallbacks": fallbacks, **bare(route)})
+
+
+def _bare_prompt(version: RouteModel | CanaryVersion) -> Any:
+    return version.prompt and version.prompt.model_copy(update={"system": "", "turns": ()})
 
 
 def place(key: str) -> int:
