@@ -11,11 +11,16 @@ from hone_chassis import Running, Service
 from hone_chassis.dead_letters import Advisory, bury_exhausted
 from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.logs import get_logger
+from hone_chassis.loop_policy import LoopPolicy
 from hone_chassis.service import RawMessage
 from hone_contracts import streams, subjects
+from hone_contracts.deployment import DeploymentFailed
+from hone_contracts.evaluation import EvaluationFailed, VersionJudged
+from hone_contracts.feedback import FeedbackRecorded
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
 from hone_contracts.hub import ConversionFailed, ConvertModel, ModelConverted
 from hone_contracts.job_messages import JobCancelled
+from hone_contracts.training import StartTraining, TrainingFailed, TrainingStarted
 from hone_gateway import (
     __version__,
     api_keys,
@@ -29,6 +34,7 @@ from hone_gateway import (
     training,
     validation,
 )
+from hone_gateway.feedback import endpoints as feedback
 from hone_gateway.http import idempotency, refusals
 from hone_gateway.http.admission import Admission, Rules
 from hone_gateway.http.authentication import Authentication
@@ -39,6 +45,7 @@ from hone_gateway.jobs.events import EventStreams
 from hone_gateway.jobs.feeds import Feeds
 from hone_gateway.jobs.outcomes import Outcomes
 from hone_gateway.jobs.progress_writer import ProgressWriter
+from hone_gateway.jobs.runs import Runs
 from hone_gateway.keys import Keys
 from hone_gateway.openai_api.app import OpenAIApi
 from hone_gateway.openai_api.chats import Chats
@@ -48,11 +55,11 @@ from hone_gateway.settings import GatewaySettings
 
 log = get_logger(__name__)
 
-HEAD = "0001"
+HEAD = "0002"
 _PURGE_EVERY_S = 3600.0
 
 
-def create(settings: GatewaySettings | None = None) -> Service:
+def create(settings: GatewaySettings | None = None, policy: LoopPolicy | None = None) -> Service:
     settings = settings or GatewaySettings()
     http = FastAPI(
         title="Hone",
@@ -71,18 +78,19 @@ def create(settings: GatewaySettings | None = None) -> Service:
         feeds.ended(job_id)
 
     book = JobBook(ended)
-    _messages(service, Outcomes(book, database), progress)
+    _messages(service, Outcomes(book, database), Runs(book), progress)
     _life(service, settings, keys, feeds)
     _surround(service, http, settings, keys)
     watching = EventStreams(database, feeds, settings.events_heartbeat_s, settings.events_poll_s)
     for router in (
         artifacts.router(database, book),
+        feedback.router(service, policy or LoopPolicy()),
         jobs.router(database, book, watching),
         models.router(service),
         routes.router(service),
         api_keys.router(database, keys),
         hub.router(service, book),
-        training.router(service),
+        training.router(service, book),
         dead.router(service, book),
         validation.router(service),
         status.router(service, settings.status_timeout_s),
@@ -93,12 +101,17 @@ def create(settings: GatewaySettings | None = None) -> Service:
     return service
 
 
-def _messages(service: Service, outcomes: Outcomes, progress: ProgressWriter) -> None:
-    service.announces(GenerateArtifact, ConvertModel, JobCancelled)
+def _messages(service: Service, outcomes: Outcomes, runs: Runs, progress: ProgressWriter) -> None:
+    service.announces(GenerateArtifact, ConvertModel, StartTraining, JobCancelled, FeedbackRecorded)
     service.handles(ArtifactGenerated, outcomes.artifact_generated)
     service.handles(GenerationFailed, outcomes.generation_failed)
     service.handles(ModelConverted, outcomes.model_converted)
     service.handles(ConversionFailed, outcomes.conversion_failed)
+    service.handles(TrainingStarted, runs.started)
+    service.handles(VersionJudged, runs.judged)
+    service.handles(TrainingFailed, runs.failed)
+    service.handles(DeploymentFailed, runs.failed)
+    service.handles(EvaluationFailed, runs.failed)
     service.hears(subjects.ALL_PROGRESS, progress.hear)
     service.background(progress.run)
 

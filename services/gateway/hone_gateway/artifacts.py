@@ -15,7 +15,7 @@ from hone_contracts.ids import new_id
 from hone_contracts.models import ModelRef
 from hone_contracts.registry import Budget
 from hone_gateway.errors import NoSuchArtifact, UnknownArtifactType
-from hone_gateway.http import bodies
+from hone_gateway.http import bodies, texts
 from hone_gateway.http.authentication import principal
 from hone_gateway.http.idempotency import Answer, once
 from hone_gateway.jobs.book import JobBook
@@ -26,19 +26,10 @@ from hone_gateway.tables import ArtifactRow
 def _readable(text: str) -> str:
     if not text.strip():
         raise ValueError("write what the artifact shall show; it is empty")
-    return _plain(text)
+    return texts.plain(text)
 
 
-def _plain(text: str) -> str:
-    for place, character in enumerate(text):
-        if (character < " " and character not in "\n\r\t") or character == "\x7f":
-            raise ValueError(
-                f"a control character ({character!r}) stands at character {place}; send plain text"
-            )
-    return text
-
-
-def _model_reference(reference: str) -> str:
+def model_reference(reference: str) -> str:
     return str(ModelRef.parse(reference))
 
 
@@ -53,7 +44,7 @@ class BudgetRequest(bodies.RequestBody):
 
 
 _OptionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=50)]
-_OptionValue = Annotated[str, AfterValidator(_plain), Field(max_length=200)]
+_OptionValue = Annotated[str, AfterValidator(texts.plain), Field(max_length=200)]
 
 
 class GenerateRequest(bodies.RequestBody):
@@ -69,11 +60,11 @@ class GenerateRequest(bodies.RequestBody):
 
     type: str = Field(json_schema_extra={"enum": [each.value for each in ArtifactType]})
     requirements: Annotated[str, AfterValidator(_readable)] = Field(max_length=MAX_REQUIREMENTS_CHARS)
-    model: Annotated[str, AfterValidator(_model_reference)] | None = Field(
+    model: Annotated[str, AfterValidator(model_reference)] | None = Field(
         default=None, description="provider:model[:tag]; the route of the type decides when absent"
     )
     context: str | None = Field(default=None, min_length=1, max_length=200)
-    context_text: Annotated[str, AfterValidator(_plain)] | None = Field(
+    context_text: Annotated[str, AfterValidator(texts.plain)] | None = Field(
         default=None, max_length=MAX_CONTEXT_CHARS, description="the project's own words and names"
     )
     options: dict[_OptionName, _OptionValue] = Field(
@@ -117,13 +108,17 @@ def router(database: Database, book: JobBook) -> APIRouter:
     @routes.get("/api/artifacts/{artifact_id}")
     async def show(artifact_id: str, request: Request) -> Response:
         """An artifact with its score, the reasons for it, and the evidence for each element."""
-        query = select(ArtifactRow.document).where(
-            ArtifactRow.id == artifact_id, ArtifactRow.tenant == principal(request).tenant
-        )
         async with database.read() as session:
-            document = (await session.exec(query)).first()
-        if document is None:
-            raise NoSuchArtifact(artifact_id)
+            document = await find_artifact(session, artifact_id, principal(request).tenant)
         return Response(document, media_type="application/json")
 
     return routes
+
+
+async def find_artifact(session: AsyncSession, artifact_id: str, tenant: str) -> str:
+    """Its document. Raises NoSuchArtifact, also for another tenant's."""
+    query = select(ArtifactRow.document).where(ArtifactRow.id == artifact_id, ArtifactRow.tenant == tenant)
+    document = (await session.exec(query)).first()
+    if document is None:
+        raise NoSuchArtifact(artifact_id)
+    return document

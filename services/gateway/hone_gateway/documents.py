@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from hone_chassis import Service
 from hone_gateway.api_keys import KeyRequest
 from hone_gateway.artifacts import GenerateRequest
+from hone_gateway.feedback.words import FeedbackRequest
 from hone_gateway.http.bodies import RequestBody
 from hone_gateway.hub import ConvertRequest, InspectRequest
 from hone_gateway.training import TrainRequest
@@ -20,6 +21,7 @@ from hone_gateway.validation import ValidateRequest
 _REF = "#/components/schemas/{model}"
 BODIES: dict[str, type[RequestBody]] = {
     "/api/artifacts": GenerateRequest,
+    "/api/artifacts/{artifact_id}/feedback": FeedbackRequest,
     "/api/hub/convert": ConvertRequest,
     "/api/hub/inspect-file": InspectRequest,
     "/api/keys": KeyRequest,

@@ -1,6 +1,7 @@
 """What can be wrong with a request. Each becomes a problem document (RFC 9457) that says what to do next."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import ClassVar
 
 from hone_contracts.artifacts import ArtifactType
@@ -12,7 +13,7 @@ class GatewayError(Exception):
     status: ClassVar[int]
     code: ClassVar[str]
     title: ClassVar[str]
-    headers: ClassVar[dict[str, str]] = {}
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, detail: str, **fields: object) -> None:
         super().__init__(detail)
@@ -22,7 +23,7 @@ class GatewayError(Exception):
 class NotAuthenticated(GatewayError):
     # One text for every way a key can be wrong: a caller without a key learns nothing from it.
     status, code, title = 401, "not_authenticated", "A valid API key is needed"
-    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer realm="hone"'}
+    headers: Mapping[str, str] = {"WWW-Authenticate": 'Bearer realm="hone"'}
 
     def __init__(self) -> None:
         super().__init__("Send `Authorization: Bearer KEY` with a valid key.")
@@ -30,7 +31,7 @@ class NotAuthenticated(GatewayError):
 
 class Starting(GatewayError):
     status, code, title = 503, "starting", "The gateway is still starting"
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+    headers: Mapping[str, str] = {"Retry-After": "1"}
 
     def __init__(self) -> None:
         super().__init__("Ask again in a second; /health/ready says what it waits for.")
@@ -179,5 +180,45 @@ class NotResendable(GatewayError):
     status, code, title = 409, "not_resendable", "This dead letter cannot be sent again"
 
 
-class NotBuilt(GatewayError):
-    status, code, title = 501, "not_built", "This is not there yet"
+class CorrectionRefused(GatewayError):
+    status, code, title = 422, "correction_refused", "The correction does not parse"
+
+    def __init__(self, artifact_type: str, messages: Sequence[str]) -> None:
+        told = [message[:300] for message in messages[:20]]
+        why = "; ".join(told[:3]) or "no reason given"
+        super().__init__(
+            f"As {artifact_type} it is not valid: {why}. Nothing was kept; mend it and send it again.",
+            messages=told,
+        )
+
+
+class CorrectionTooLarge(GatewayError):
+    status, code, title = 413, "correction_too_large", "The correction is too large"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "With the answer that it corrects it is larger than a message may be. Give a score instead."
+        )
+
+
+class Contradiction(GatewayError):
+    status, code, title = (
+        422,
+        "contradiction",
+        "The correction changes nothing, and the verdict is against it",
+    )
+
+    def __init__(self) -> None:
+        super().__init__("It is the answer as it was. Change what is wrong, or leave the correction out.")
+
+
+class TooMuchFeedback(GatewayError):
+    status, code, title = 429, "too_much_feedback", "Too much feedback from one key"
+
+    def __init__(self, per_minute: int, retry_after_s: int) -> None:
+        super().__init__(
+            f"A key may give feedback {per_minute} times a minute (HONE_LOOP_FEEDBACK_PER_MINUTE); wait "
+            f"{retry_after_s} s, or import what is not a person's word as a dataset.",
+            per_minute=per_minute,
+        )
+        self.headers = {"Retry-After": f"{retry_after_s}"}

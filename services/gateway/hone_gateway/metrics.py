@@ -14,4 +14,5 @@ REQUEST_SECONDS = Histogram(
     buckets=_SECONDS,
 )
 JOBS = Counter("hone_jobs_total", "Jobs that came into a state", ["kind", "state"])
+FEEDBACK = Counter("hone_feedback_total", "Feedback kept, by what of it counts most", ["kind"])
 EVENT_STREAMS = Gauge("hone_event_streams", "Open event streams of jobs")

@@ -1,9 +1,10 @@
-"""What the gateway owns: keys, jobs, artifacts, and answers kept for repeated requests."""
+"""What the gateway owns: keys, jobs, artifacts with what they were asked from and what is said of them, and answers
+kept for repeated requests."""
 
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import Index, MetaData, Text
+from sqlalchemy import Index, MetaData, Text, text
 from sqlalchemy.types import JSON
 from sqlmodel import Field, SQLModel
 
@@ -49,6 +50,17 @@ class JobRow(GatewayTable, table=True):
     finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class RequestRow(GatewayTable, table=True):
+    """What a job's artifact was asked from: without it, nothing is learned from the artifact later."""
+
+    __tablename__ = "requests"
+
+    job_id: str = Field(primary_key=True, foreign_key="jobs.id")
+    requirements: str = Field(sa_type=Text)
+    context_text: str | None = Field(default=None, sa_type=Text)
+    options: dict[str, str] = Field(default_factory=dict, sa_type=JSON)
+
+
 class ArtifactRow(GatewayTable, table=True):
     """An artifact, with its document as the API shows it."""
 
@@ -60,11 +72,47 @@ class ArtifactRow(GatewayTable, table=True):
     job_id: str = Field(foreign_key="jobs.id", unique=True)
     type: str
     model: str
+    version: int | None = Field(default=None, description="of the model, where the registry keeps it")
     score: int
     accepted: bool
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
     # Text, and not JSON: it is written once and sent as it stands.
     document: str = Field(sa_type=Text)
+
+
+class FeedbackRow(GatewayTable, table=True):
+    """What one person said of an artifact. Of one person only the last word counts: the one not superseded."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (
+        Index("feedback_of_artifact", "artifact_id", "id"),
+        Index(
+            "feedback_that_counts",
+            "artifact_id",
+            "user",
+            unique=True,
+            sqlite_where=text("superseded_by IS NULL"),
+            postgresql_where=text("superseded_by IS NULL"),
+        ),
+    )
+
+    id: str = Field(primary_key=True)
+    tenant: str
+    artifact_id: str = Field(foreign_key="artifacts.id")
+    user: str
+    thumb: str | None = None
+    score: int | None = None
+    comment: str | None = Field(default=None, sa_type=Text)
+    correction: str | None = Field(default=None, sa_type=Text)
+    correction_score: int | None = None
+    distance: float | None = None
+    reward: float
+    not_learned: str | None = Field(
+        default=None, sa_type=Text, description="why it is no example; null: it is"
+    )
+    supersedes: str | None = None
+    superseded_by: str | None = None
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
 
 
 class IdempotencyRow(GatewayTable, table=True):

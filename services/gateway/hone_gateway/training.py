@@ -1,44 +1,72 @@
-"""Asking for a training run."""
+"""Training runs that a person asks for."""
 
-from typing import Any
+from typing import Annotated
 
 from fastapi import APIRouter, Request
-from pydantic import ConfigDict
+from pydantic import AfterValidator, ConfigDict, Field
+from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import Response
 
 from hone_chassis import Service
 from hone_contracts.artifacts import ArtifactType
-from hone_contracts.training import CheckTraining, Method, TrainingPossible
+from hone_contracts.ids import new_id
+from hone_contracts.training import CheckTraining, Method, StartTraining, TrainingPossible
+from hone_gateway.artifacts import model_reference
 from hone_gateway.asking import ask
-from hone_gateway.errors import NotBuilt
-from hone_gateway.http import bodies
+from hone_gateway.http import bodies, texts
 from hone_gateway.http.authentication import principal
+from hone_gateway.http.idempotency import Answer, kept, once
+from hone_gateway.jobs.book import JobBook
+from hone_gateway.jobs.endpoints import accepted
+
+_CHECK_LIMIT_S = 15.0  # the first check after a start imports torch
+_SettingName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*$", max_length=50)]
+_SettingText = Annotated[str, AfterValidator(texts.plain), Field(max_length=500)]
 
 
 class TrainRequest(bodies.RequestBody):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"type": "mermaid_erd", "method": "lora"}]})
+    """What shall be trained, how, and on what; the route's model on what the pool holds when nothing else is said."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"type": "mermaid_erd", "method": "few_shot"}]})
 
     type: ArtifactType
     method: Method
-    base: str | None = None
-    dataset: str | None = None
-    settings: dict[str, Any] | None = None
+    base: Annotated[str, AfterValidator(model_reference)] | None = None
+    dataset: Annotated[str, AfterValidator(texts.name)] | None = Field(
+        default=None, max_length=4096, description="digest of a dataset, or a file's URI"
+    )
+    settings: dict[_SettingName, bool | int | float | _SettingText | None] = Field(
+        default={}, max_length=50, description="hyperparameters of the method"
+    )
 
 
-def router(service: Service) -> APIRouter:
+def router(service: Service, book: JobBook) -> APIRouter:
     routes = APIRouter(tags=["training"])
 
-    @routes.post("/api/train")
+    @routes.post("/api/train", status_code=202)
     async def train(request: Request) -> Response:
-        """Ask the trainer whether a run may start; what is missing comes back as the problem."""
+        """Start a run. What it lacks comes back as the problem, before there is a job."""
         asked = await bodies.read(request, TrainRequest)
+        if (before := await kept(service.database, request)) is not None:
+            return before.response()
+        tenant = principal(request).tenant
         question = CheckTraining(
-            tenant=principal(request).tenant, artifact_type=asked.type, method=asked.method, base=asked.base
+            tenant=tenant, artifact_type=asked.type, method=asked.method, base=asked.base
         )
-        possible = await ask(service, question, TrainingPossible)
-        raise NotBuilt(
-            f"The trainer could run {possible.method} on {possible.device}, but this version starts no runs from the "
-            "API yet. `make starter` trains the starter model."
+        await ask(service, question, TrainingPossible, timeout_s=_CHECK_LIMIT_S)
+        command = StartTraining(
+            correlation_id=new_id("job"),
+            tenant=tenant,
+            artifact_type=asked.type,
+            method=asked.method,
+            base=asked.base,
+            dataset=asked.dataset,
+            settings=dict(asked.settings),
         )
+
+        async def accept(session: AsyncSession) -> Answer:
+            return accepted(await book.accept(session, command))
+
+        return await once(service.database, request, accept)
 
     return routes

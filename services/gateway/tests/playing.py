@@ -12,6 +12,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from running import started, until
 
 from hone_chassis import Service
+from hone_chassis.loop_policy import LoopPolicy
 from hone_contracts import streams
 from hone_contracts.artifacts import Artifact, ArtifactType, Attempt, Evidence, ValidatorResult
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact
@@ -59,13 +60,43 @@ class Gateway:
         found: dict[str, Any] = response.json()
         return found
 
+    async def job_in_list(self, job_id: str) -> None:
+        """Wait until there is a job that was not asked for here."""
+
+        async def listed() -> list[str]:
+            return [job["id"] for job in (await self.http.get("/api/jobs")).json()["jobs"]]
+
+        await until(listed, lambda ids: job_id in ids)
+
+    async def drained(self) -> None:
+        """Until every event has been handled and acknowledged."""
+
+        async def pending() -> int:
+            total = 0
+            for consumer in self.service.consumers:
+                info = await self.jetstream.consumer_info(consumer.stream, consumer.durable)
+                total += (info.num_pending or 0) + (info.num_ack_pending or 0)
+            return total
+
+        await until(pending, lambda count: count == 0)
+
+    async def artifact(self, **changed: Any) -> str:
+        """The id of an artifact that was just generated. ``changed``: of what the generator made."""
+        await self.accepted()
+        command = await next_command(self.jetstream)
+        event = generated(command)
+        event = event.model_copy(update={"artifact": event.artifact.model_copy(update=changed)})
+        await publish(self.jetstream, event)
+        await self.job_in(command.correlation_id, "succeeded")
+        return event.artifact.artifact_id
+
     async def job_in(self, job_id: str, state: str) -> dict[str, Any]:
         return await until(lambda: self.job(job_id), lambda job: job["state"] == state)
 
 
 @asynccontextmanager
-async def running(chosen: GatewaySettings) -> AsyncIterator[Gateway]:
-    service = create(chosen)
+async def running(chosen: GatewaySettings, policy: LoopPolicy | None = None) -> AsyncIterator[Gateway]:
+    service = create(chosen, policy)
     headers = {"Authorization": f"Bearer {KEY}"}
     # The client is closed last, so that a test can see through it how the gateway stops.
     async with httpx.AsyncClient(headers=headers, timeout=60) as http, started(service) as url:

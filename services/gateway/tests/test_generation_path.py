@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from nats.js.api import AckPolicy, ConsumerConfig
 from playing import REQUEST, Gateway, generated, next_command, publish, running, settings
-from running import until
 from sqlmodel import select
 
 from hone_chassis.dead_letters import bury
@@ -55,23 +54,10 @@ async def test_a_redelivered_result_has_one_effect(gateway: Gateway) -> None:
     other = generated(job_id=job_id)  # a superseded worker's
     await publish(gateway.jetstream, other)
     job = await gateway.job_in(job_id, "succeeded")
-    await drained(gateway)
+    await gateway.drained()
     assert job["result"] == {"artifact_id": event.artifact.artifact_id}
     assert await gateway.job(job_id) == job
     assert await artifacts(gateway) == 1
-
-
-async def drained(gateway: Gateway) -> None:
-    """Until every event has been handled and acknowledged."""
-
-    async def pending() -> int:
-        total = 0
-        for consumer in gateway.service.consumers:
-            info = await gateway.jetstream.consumer_info(consumer.stream, consumer.durable)
-            total += (info.num_pending or 0) + (info.num_ack_pending or 0)
-        return total
-
-    await until(pending, lambda count: count == 0)
 
 
 async def test_nats_may_restart_between_the_request_and_its_relay(
@@ -117,7 +103,7 @@ async def test_a_late_result_of_a_cancelled_job_changes_nothing(gateway: Gateway
     assert JobCancelled.model_validate_json(told).correlation_id == job_id
 
     await publish(gateway.jetstream, generated(command))
-    await drained(gateway)
+    await gateway.drained()
     assert await gateway.job(job_id) == cancelled.json()
     assert await artifacts(gateway) == 0
     assert (await gateway.http.post(f"/api/jobs/{job_id}/cancel")).json() == cancelled.json()
@@ -183,7 +169,7 @@ async def test_a_result_that_cannot_be_stored_ends_its_job_too(nats_server: Any,
 
 async def test_results_that_nobody_asked_for_are_dropped(gateway: Gateway) -> None:
     await publish(gateway.jetstream, generated(job_id=new_id("job")))
-    await drained(gateway)
+    await gateway.drained()
     assert await artifacts(gateway) == 0
     assert gateway.service.deliveries.none_in_hand.is_set()
 

@@ -18,7 +18,6 @@ from hone_contracts.hub import FileReport, InspectFile
 from hone_contracts.providers import GpuStatus, ListProviders, Providers, ProviderStatus
 from hone_contracts.registry import ListModels, Model, Models, ShowModel
 from hone_contracts.status import AskStatus, ServiceStatus
-from hone_contracts.training import CheckTraining, TrainingPossible
 from hone_contracts.validation import ValidateArtifact, Validation
 
 MODEL = Model(name="hone-starter", provider="llamacpp", artifact_types=(), versions=())
@@ -133,21 +132,6 @@ async def test_an_artifact_is_judged_by_the_generator(sqlite_gateway: Gateway) -
     assert (refused.status_code, refused.json()["code"]) == (422, "bad_option")
     for wrong in ({}, {"content": 3}, {"content": "x", "type": "poem"}, {"content": "x", "typo": 1}):
         assert (await http.post("/api/validate", json=wrong)).status_code == 422
-
-
-async def test_training_says_what_is_missing(sqlite_gateway: Gateway) -> None:
-    async def check(question: CheckTraining) -> TrainingPossible:
-        if question.method == "lora":
-            raise Permanent("no_torch", "torch is not installed", "Run `make train-ready`.", 501)
-        return TrainingPossible(method=question.method, device="cpu")
-
-    http = sqlite_gateway.http
-    async with answered(sqlite_gateway, CheckTraining, check):
-        refused = await http.post("/api/train", json={"type": "mermaid_erd", "method": "lora"})
-        possible = await http.post("/api/train", json={"type": "mermaid_erd", "method": "few_shot"})
-    assert (refused.status_code, refused.json()["detail"]) == (501, "Run `make train-ready`.")
-    assert (possible.status_code, possible.json()["code"]) == (501, "not_built")
-    assert (await http.post("/api/train", json={"type": "uml", "method": "lora"})).status_code == 422
 
 
 async def test_status_tells_of_each_service(sqlite_gateway: Gateway) -> None:

@@ -46,23 +46,28 @@ async def once(database: Database, request: Request, work: Work) -> Response:
 
     What ``work`` raises is not kept: nothing happened, and the same key may try again.
     """
-    key = request.headers.get(HEADER)
-    if key is None:
-        async with database.write() as session:
-            return (await work(session)).response()
-    if not 0 < len(key) <= _MAX_KEY_CHARS or not key.isprintable():
-        raise InvalidRequest([{"field": HEADER, "message": f"1 to {_MAX_KEY_CHARS} printable characters"}])
-    asked = IdempotencyRow(
-        tenant=principal(request).tenant, key=key, fingerprint=_fingerprint(request, await request.body())
-    )
+    asked = await _asked(request)
     async with database.write() as session:
+        if asked is None:
+            return (await work(session)).response()
         # A duplicate that comes at the same time waits here until the first has committed.
         if await insert_new(session, IdempotencyRow, asked.model_dump()):
             answer = await work(session)
             await _keep(session, asked, answer)
         else:
-            answer = await _kept(session, asked)
+            before = await _kept(session, asked)
+            assert before is not None, "a row that is in the way is there"
+            answer = before
     return answer.response()
+
+
+async def kept(database: Database, request: Request) -> Answer | None:
+    """What this Idempotency-Key was answered with before, for work too long to be done in a transaction."""
+    asked = await _asked(request)
+    if asked is None:
+        return None
+    async with database.read() as session:
+        return await _kept(session, asked)
 
 
 async def answered(database: Database, request: Request, answer: Answer) -> Response:
@@ -76,6 +81,18 @@ async def answered(database: Database, request: Request, answer: Answer) -> Resp
     return await once(database, request, work)
 
 
+async def _asked(request: Request) -> IdempotencyRow | None:
+    """None for a request without a key. Raises InvalidRequest."""
+    key = request.headers.get(HEADER)
+    if key is None:
+        return None
+    if not 0 < len(key) <= _MAX_KEY_CHARS or not key.isprintable():
+        raise InvalidRequest([{"field": HEADER, "message": f"1 to {_MAX_KEY_CHARS} printable characters"}])
+    return IdempotencyRow(
+        tenant=principal(request).tenant, key=key, fingerprint=_fingerprint(request, await request.body())
+    )
+
+
 def _row(asked: IdempotencyRow) -> tuple[Any, Any]:
     return (col(IdempotencyRow.tenant) == asked.tenant, col(IdempotencyRow.key) == asked.key)
 
@@ -85,8 +102,11 @@ async def _keep(session: AsyncSession, asked: IdempotencyRow, answer: Answer) ->
     await session.exec(update(IdempotencyRow).where(*_row(asked)).values(values))
 
 
-async def _kept(session: AsyncSession, asked: IdempotencyRow) -> Answer:
-    row = (await session.exec(select(IdempotencyRow).where(*_row(asked)))).one()
+async def _kept(session: AsyncSession, asked: IdempotencyRow) -> Answer | None:
+    """Raises IdempotencyKeyReused."""
+    row = (await session.exec(select(IdempotencyRow).where(*_row(asked)))).first()
+    if row is None:
+        return None
     if row.fingerprint != asked.fingerprint:
         raise IdempotencyKeyReused
     assert row.status is not None, "a committed row has its answer"

@@ -1,6 +1,7 @@
 """Any failure as a problem document (RFC 9457)."""
 
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from starlette.responses import Response
@@ -21,7 +22,7 @@ def problem(
     detail: str,
     *,
     path: str,
-    headers: dict[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
     **fields: object,
 ) -> Response:
     document = {
@@ -58,7 +59,7 @@ def problem_of(error: Exception, scope: Scope) -> Response | None:
     return None
 
 
-def plain_problem(status: int, detail: str, path: str, headers: dict[str, str] | None = None) -> Response:
+def plain_problem(status: int, detail: str, path: str, headers: Mapping[str, str] | None = None) -> Response:
     """For what the framework refuses by itself: unknown paths, wrong methods."""
     found = HTTPStatus(status)
     return problem(

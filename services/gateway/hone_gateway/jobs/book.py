@@ -5,30 +5,37 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, update
+from sqlalchemy import and_, bindparam, case, insert, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from hone_chassis import announce
 from hone_chassis.database import insert_new, then
-from hone_chassis.tables import utc_now
+from hone_chassis.tables import table_of, utc_now
 from hone_contracts.errors import ErrorBody
 from hone_contracts.generation import GenerateArtifact
 from hone_contracts.hub import ConvertModel
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.jobs import ENDED, JobState
 from hone_contracts.messages import Command, JobProgressed
+from hone_contracts.training import StartTraining
 from hone_gateway import metrics
 from hone_gateway.errors import JobEnded, NoSuchJob
-from hone_gateway.tables import JobRow
+from hone_gateway.tables import JobRow, RequestRow
 
 
 class JobKind(StrEnum):
     GENERATE = "generate"
     CONVERT = "convert"
+    TRAIN = "train"
 
 
-KINDS: dict[type[Command], JobKind] = {GenerateArtifact: JobKind.GENERATE, ConvertModel: JobKind.CONVERT}
+KINDS: dict[type[Command], JobKind] = {
+    GenerateArtifact: JobKind.GENERATE,
+    ConvertModel: JobKind.CONVERT,
+    StartTraining: JobKind.TRAIN,
+}
+_INTO_REQUESTS = insert(table_of(RequestRow))
 
 # One comparison a state: a list in SQL cannot be prepared once for many rows.
 _NOT_ENDED = and_(*(col(JobRow.state) != state.value for state in sorted(ENDED)))
@@ -48,15 +55,28 @@ class JobBook:
         ``retry_of`` is the message that is sent again: when a job for that is there already, it is that one.
         """
         kind, job_id = KINDS[type(command)], command.correlation_id
+        if not await self._insert(session, job_id, kind, command.tenant, retry_of):
+            return (await session.exec(select(JobRow.id).where(JobRow.retry_of == retry_of))).one()
+        if isinstance(command, GenerateArtifact):
+            await _keep_request(session, command)
+        announce(session, command)
+        return job_id
+
+    async def begun(self, session: AsyncSession, job_id: str, kind: JobKind, tenant: str) -> None:
+        """See that there is a job for what another service began by itself."""
+        await self._insert(session, job_id, kind, tenant, None)
+
+    async def _insert(
+        self, session: AsyncSession, job_id: str, kind: JobKind, tenant: str, retry_of: str | None
+    ) -> bool:
         now = utc_now()
         # As plain values: making the row object takes longer than all the rest of accepting a job.
-        values = {"id": job_id, "kind": kind.value, "tenant": command.tenant, "retry_of": retry_of}
+        values = {"id": job_id, "kind": kind.value, "tenant": tenant, "retry_of": retry_of}
         begins = {"state": JobState.QUEUED.value, "attempt": 0, "created_at": now, "updated_at": now}
-        if not await insert_new(session, JobRow, values | begins):
-            return (await session.exec(select(JobRow.id).where(JobRow.retry_of == retry_of))).one()
-        announce(session, command)
-        then(session, lambda: metrics.JOBS.labels(kind, JobState.QUEUED.value).inc())
-        return job_id
+        inserted = await insert_new(session, JobRow, values | begins)
+        if inserted:
+            then(session, lambda: metrics.JOBS.labels(kind, JobState.QUEUED.value).inc())
+        return inserted
 
     async def succeed(self, session: AsyncSession, job_id: str, result: Mapping[str, Any]) -> JobRow | None:
         """The row as it is now; None when the job had ended before, or was never here."""
@@ -96,6 +116,16 @@ class JobBook:
             then(session, lambda: metrics.JOBS.labels(kind, state.value).inc())
             then(session, lambda: self.ended(job_id))
         return row
+
+
+async def _keep_request(session: AsyncSession, command: GenerateArtifact) -> None:
+    values = {
+        "job_id": command.correlation_id,
+        "requirements": command.requirements,
+        "context_text": command.context_text,
+        "options": command.options,
+    }
+    await (await session.connection()).execute(_INTO_REQUESTS, values)
 
 
 async def find(session: AsyncSession, job_id: str, tenant: str) -> JobRow:

@@ -33,7 +33,7 @@ class Outcomes:
             session, event.correlation_id, {"artifact_id": event.artifact.artifact_id}
         )
         if job is None:
-            _late(event)
+            late(event)
         else:
             session.add(_artifact_row(event, job))
         return _NOTHING
@@ -42,18 +42,18 @@ class Outcomes:
         attempts = [attempt.model_dump(mode="json") for attempt in event.attempts]
         more = {"attempts": attempts} if attempts else None
         if await self.book.fail(session, event.correlation_id, event.error, more) is None:
-            _late(event)
+            late(event)
         return _NOTHING
 
     async def model_converted(self, event: ModelConverted, session: AsyncSession) -> Iterable[Message]:
         result = event.model_dump(mode="json", include={"target_uri", "sha256", "size_bytes", "report"})
         if await self.book.succeed(session, event.correlation_id, result) is None:
-            _late(event)
+            late(event)
         return _NOTHING
 
     async def conversion_failed(self, event: ConversionFailed, session: AsyncSession) -> Iterable[Message]:
         if await self.book.fail(session, event.correlation_id, event.error) is None:
-            _late(event)
+            late(event)
         return _NOTHING
 
     async def died(self, letter: RawMessage) -> None:
@@ -75,6 +75,7 @@ def _artifact_row(event: ArtifactGenerated, job: JobRow) -> ArtifactRow:
         job_id=job.id,
         type=artifact.type,
         model=artifact.model,
+        version=artifact.version,
         score=artifact.score,
         accepted=artifact.accepted,
         document="",
@@ -84,7 +85,8 @@ def _artifact_row(event: ArtifactGenerated, job: JobRow) -> ArtifactRow:
     return row
 
 
-def _late(event: Message) -> None:
+def late(event: Message) -> None:
+    """A job ends once; what comes later is not taken."""
     log.info(
         "a result for a job that has ended, or is not known",
         job_id=event.correlation_id,

@@ -4,7 +4,7 @@ Its clients try 429 and everything from 500 on again, unless told by ``x-should-
 """
 
 import math
-from typing import ClassVar
+from collections.abc import Mapping
 
 from pydantic_core import to_json
 
@@ -33,12 +33,12 @@ class GeneratorLost(GatewayError):
     """Nobody took the question, or whoever took it fell silent."""
 
     status, code, title = 503, "generator_unavailable", "The generator does not answer"
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+    headers: Mapping[str, str] = {"Retry-After": "1"}
 
 
 class GatewayStopping(GatewayError):
     status, code, title = 503, "stopping", "The gateway is stopping"
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+    headers: Mapping[str, str] = {"Retry-After": "1"}
 
     def __init__(self) -> None:
         super().__init__("The gateway is stopping: ask again.")
@@ -85,7 +85,7 @@ class Told:
         message: str,
         *,
         param: str | None = None,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         retry: bool | None = None,
     ) -> None:
         # A 422 is a 400 there, and the only one of ours that its clients do not know.

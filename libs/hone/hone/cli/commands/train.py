@@ -16,7 +16,7 @@ from hone.cli.output import json_option
 
 @click.command()
 @click.option("--type", "-t", "artifact_type", required=True, help="Artifact type, such as mermaid_erd.")
-@click.option("--method", required=True, type=click.Choice(["few_shot", "lora", "qlora", "kto"]))
+@click.option("--method", required=True, type=click.Choice(["few_shot", "full", "lora", "qlora", "kto"]))
 @click.option("--base", help="Model reference to start from.")
 @click.option("--dataset", help="Id of a dataset, or a file.")
 @click.option(
