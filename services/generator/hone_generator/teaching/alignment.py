@@ -64,7 +64,7 @@ def align(requirements: str, diagram: Diagram, evidence: Iterable[Evidence] = ()
     walker = _Walker(passages, target, wanted)
     _, stated = walker.walk(None)
     best: Alignment | None = None
-    before: list[PassageFacts] = []
+    before: list[PassageFacts] | None = None
     for _ in range(_MOST_WALKS):
         found, stated = walker.walk(select(target, stated, known))
         if found == before:

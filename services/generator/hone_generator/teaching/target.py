@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from hone_contracts.erd_facts import ATTRIBUTE_TYPES, AttributeType, Cardinality, Key
-from hone_generator.artifacts.mermaid_erd.attribute_types import known_type
+from hone_contracts.erd_facts import AttributeType, Cardinality, Key
+from hone_generator.artifacts.mermaid_erd.attribute_types import attribute_type
 from hone_generator.artifacts.mermaid_erd.ir import Attribute, Diagram
+from hone_generator.artifacts.mermaid_erd.keys import is_brought, related
 from hone_generator.text.naming import identity
 
 Member: TypeAlias = tuple[str, str]
@@ -15,20 +16,6 @@ Member: TypeAlias = tuple[str, str]
 Ends: TypeAlias = tuple[str, str]
 """Identities of the two ends of a relation, in the order of the diagram."""
 
-_TYPES: dict[str, AttributeType] = {
-    **{name: name for name in ATTRIBUTE_TYPES},
-    **dict.fromkeys(("integer", "bigint", "smallint", "tinyint", "serial", "bigserial", "long", "short"), "int"),
-    **dict.fromkeys(("str", "varchar", "char", "nvarchar", "character", "email", "url", "uri"), "string"),
-    **dict.fromkeys(("clob", "longtext", "mediumtext"), "text"),
-    **dict.fromkeys(("double", "real"), "float"),
-    **dict.fromkeys(("numeric", "number", "money", "currency"), "decimal"),
-    **dict.fromkeys(("bool", "bit"), "boolean"),
-    **dict.fromkeys(("timestamp", "timestamptz", "time"), "datetime"),
-    **dict.fromkeys(("guid", "ulid"), "uuid"),
-    "enumeration": "enum",
-    **dict.fromkeys(("jsonb", "object", "map"), "json"),
-    **dict.fromkeys(("blob", "bytea", "bytes", "byte"), "binary"),
-}  # fmt: skip
 _CARDINALITIES: dict[tuple[bool, bool], Cardinality] = {
     (False, False): "1:1",
     (False, True): "1:N",
@@ -70,20 +57,17 @@ def target_of(diagram: Diagram) -> Target:
         ends = (identity(relation.from_), identity(relation.to))
         if entities.keys() >= set(ends):
             _relate(target, ends, relation.cardinality)
+    others = related(diagram)
     for entity in diagram.entities:
+        own = identity(entity.name)
         for attribute in entity.attributes:
-            if _is_brought(target, identity(entity.name), attribute):
-                target.attributes.pop((identity(entity.name), identity(attribute.name)), None)
+            if is_brought(attribute, others.get(own, ())):
+                target.attributes.pop((own, identity(attribute.name)), None)
     return target
 
 
 def cardinality_of(many_from: bool, many_to: bool) -> Cardinality:
     return _CARDINALITIES[many_from, many_to]
-
-
-def attribute_type(written: str, name: str) -> AttributeType:
-    """A type as people write it (varchar(20), INTEGER) as one of ours; an unknown one is what the name says."""
-    return _TYPES.get(written.lower().split("(")[0].split("[")[0]) or known_type(name) or "string"
 
 
 def unlike(target: Target, made: Target) -> Iterable[str]:
@@ -92,7 +76,8 @@ def unlike(target: Target, made: Target) -> Iterable[str]:
     for member, name in target.attributes.items():
         place = f"{target.entities[member[0]]}.{name}"
         if member not in made.attributes:
-            yield f"attribute {place}"
+            if member[0] in made.entities:  # else it is missing with all that it has
+                yield f"attribute {place}"
             continue
         if made.types[member] != target.types[member]:
             yield f"type {target.types[member]} of {place}"
@@ -107,16 +92,6 @@ def unlike(target: Target, made: Target) -> Iterable[str]:
         f"no relationship {_named(made, ends)}"
         for ends in made.many
         if target.ends(*ends) is None and target.entities.keys() >= set(ends)
-    )
-
-
-def _is_brought(target: Target, owner: str, attribute: Attribute) -> bool:
-    """Whether a relation brings this foreign key; which end of a 1:1 has it, the clause decides."""
-    name = identity(attribute.name)
-    return "FK" in attribute.keys and any(
-        owner in ends and name.startswith(other)
-        for ends in target.many
-        for other in (*ends, f"parent{owner}")
     )
 
 

@@ -4,7 +4,7 @@ A small model guesses types of rare names badly; a dictionary of common words do
 Hone from what data models usually call things.
 """
 
-from hone_contracts.erd_facts import AttributeType
+from hone_contracts.erd_facts import ATTRIBUTE_TYPES, AttributeType
 from hone_generator.text.naming import singular, words_of
 
 _WORDS: dict[AttributeType, str] = {
@@ -37,6 +37,21 @@ _PHRASES: dict[str, AttributeType] = {
     "date of birth": "date", "year of birth": "int", "time zone": "string", "point of sale": "string",
     "opening hours": "string", "file name": "string", "file size": "int", "number of": "int",
     "serial number": "string",
+}  # fmt: skip
+# What databases, languages and people call them.
+_WRITTEN: dict[str, AttributeType] = {
+    **{name: name for name in ATTRIBUTE_TYPES},
+    **dict.fromkeys(("integer", "bigint", "smallint", "tinyint", "serial", "bigserial", "long", "short"), "int"),
+    **dict.fromkeys(("str", "varchar", "char", "nvarchar", "character", "email", "url", "uri"), "string"),
+    **dict.fromkeys(("clob", "longtext", "mediumtext"), "text"),
+    **dict.fromkeys(("double", "real"), "float"),
+    **dict.fromkeys(("numeric", "number", "money", "currency"), "decimal"),
+    **dict.fromkeys(("bool", "bit"), "boolean"),
+    **dict.fromkeys(("timestamp", "timestamptz", "time"), "datetime"),
+    **dict.fromkeys(("guid", "ulid"), "uuid"),
+    "enumeration": "enum",
+    **dict.fromkeys(("jsonb", "object", "map"), "json"),
+    **dict.fromkeys(("blob", "bytea", "bytes", "byte"), "binary"),
 }  # fmt: skip
 _FLAGS = frozenset({"is", "has", "can", "was", "should"})
 _MOMENTS = frozenset({"created", "updated", "modified", "deleted", "sent", "received", "started", "ended"})
@@ -72,3 +87,8 @@ def settled_type(name: str, said: list[AttributeType]) -> AttributeType:
     best = max(counts.values())
     candidates = [kind for kind, count in counts.items() if count == best]
     return known if known in candidates else candidates[0]
+
+
+def attribute_type(written: str, name: str) -> AttributeType:
+    """A type as people write it (varchar(20), INTEGER) as one of ours; an unknown one is what the name says."""
+    return _WRITTEN.get(written.lower().split("(")[0].split("[")[0]) or known_type(name) or "string"

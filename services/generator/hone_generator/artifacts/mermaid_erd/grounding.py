@@ -144,29 +144,29 @@ class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class _AttributeAnswer(_Answer):
+class AttributeAnswer(_Answer):
     entity: str
     name: str
     type: erd_facts.AttributeType = "string"
     key: str = Field(default="", pattern="^(PK|UK)?$")
 
 
-class _RelationAnswer(_Answer):
+class RelationAnswer(_Answer):
     from_: str = Field(alias="from")
     cardinality: erd_facts.Cardinality
     to: str
 
 
-class _SchemaAnswer(_Answer):
+class SchemaAnswer(_Answer):
     entities: list[str] = []
-    attributes: list[_AttributeAnswer] = []
-    relationships: list[_RelationAnswer] = []
+    attributes: list[AttributeAnswer] = []
+    relationships: list[RelationAnswer] = []
 
 
 def facts_of_schema_answer(text: str) -> Facts:
     """Read an answer held to `schema_for`. Raises FactsError; some providers hold models loosely."""
     try:
-        answer = _SchemaAnswer.model_validate_json(text)
+        answer = SchemaAnswer.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the answer"

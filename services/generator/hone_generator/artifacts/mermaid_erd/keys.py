@@ -5,6 +5,8 @@ surrogate `id`. The many side of a relationship gets a foreign key to the one si
 1:1 (there it is unique); an N:M gets none, since its keys live in a table of its own.
 """
 
+from collections.abc import Iterable
+
 from hone_generator.artifacts.mermaid_erd.ir import Attribute, Diagram, Entity, Key, Relationship
 from hone_generator.text import naming
 
@@ -21,6 +23,31 @@ def with_keys(diagram: Diagram) -> Diagram:
         if parent in entities and child in entities:
             entities[child] = _with_foreign_key(entities[child], entities[parent], relation)
     return diagram.model_copy(update={"entities": tuple(entities.values())})
+
+
+def is_surrogate(attribute: Attribute) -> bool:
+    """Whether it is the key that an entity gets without a word of anybody."""
+    return (attribute.name, attribute.type, attribute.keys) == (
+        SURROGATE.name,
+        SURROGATE.type,
+        SURROGATE.keys,
+    )
+
+
+def related(diagram: Diagram) -> dict[str, set[str]]:
+    """The entities that each is related to, by identities; itself only where it is related to itself."""
+    found: dict[str, set[str]] = {}
+    for relation in diagram.relationships:
+        from_, to = naming.identity(relation.from_), naming.identity(relation.to)
+        found.setdefault(from_, set()).add(to)
+        found.setdefault(to, set()).add(from_)
+    return found
+
+
+def is_brought(attribute: Attribute, others: Iterable[str]) -> bool:
+    """Whether a relationship with one of the others brings this foreign key, at whichever end of a 1:1 it stands."""
+    name = naming.identity(attribute.name)
+    return "FK" in attribute.keys and any(name.startswith((end, f"parent{end}")) for end in others)
 
 
 def _with_primary_key(entity: Entity) -> Entity:

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from hone_contracts.artifacts import ArtifactType, ValidatorResult
 from hone_contracts.erd_facts import FactsError
 from hone_contracts.registry import Reading
+from hone_generator.artifacts.inverse import Quotes
 from hone_generator.artifacts.kind import Ask, Brief, Draft, Parsed, Subject, Tell, Tools
 from hone_generator.artifacts.mermaid_erd import prompts, reading
 from hone_generator.artifacts.mermaid_erd.checks import ParsedErd
+from hone_generator.artifacts.mermaid_erd.inverse import answer_of
 from hone_generator.artifacts.mermaid_erd.ir import Diagram
 from hone_generator.artifacts.mermaid_erd.render import render
 from hone_generator.providers.base import ChatMessage, Gbnf, JsonSchema
@@ -53,6 +55,10 @@ class MermaidErd:
         if subject.draft is not None:
             return ParsedErd(Diagram.model_validate(subject.draft.ir))
         return ParsedErd.of_text(subject.content)
+
+    def answer_of(self, subject: Subject, quotes: Quotes) -> str:
+        diagram = ParsedErd.of_text(subject.content).diagram
+        return answer_of(diagram, quotes)
 
     async def syntax(self, subject: Subject, tools: Tools) -> ValidatorResult:
         return await validate_syntax(tools.mermaid, self.type, subject.content)

@@ -1,0 +1,132 @@
+"""The trainer's questions to the generator: examples as a model sees them, and how near artifacts are."""
+
+import json
+
+import pytest
+from team_texts import texts
+
+from hone_chassis.errors import Permanent
+from hone_contracts.artifacts import ArtifactType
+from hone_contracts.erd_facts import passage_prompt
+from hone_contracts.registry import Reading
+from hone_contracts.teaching import CompareArtifacts, ExampleText, RenderedExamples, RenderExamples
+from hone_generator.artifacts import KINDS
+from hone_generator.artifacts.mermaid_erd import prompts
+from hone_generator.teaching.desk import TeachingDesk
+from hone_generator.teaching.pairs import asked
+
+ERD = ArtifactType.MERMAID_ERD
+LIBRARY = ExampleText(
+    requirements="Each member has many loans. A loan has a due date.",
+    content="erDiagram\n  Member ||--o{ Loan : has\n  Loan {\n    date due_date\n  }\n",
+)
+
+
+async def rendered(
+    *examples: ExampleText, reading: Reading = "passages", type_: ArtifactType = ERD
+) -> RenderedExamples:
+    question = RenderExamples(artifact_type=type_, reading=reading, examples=examples)
+    return await TeachingDesk(KINDS).render(question)
+
+
+async def test_the_starter_is_taught_what_it_is_asked() -> None:
+    found = await rendered(LIBRARY)
+
+    pairs = found.examples[0].pairs
+    assert [(each.system, each.user) for each in pairs] == [
+        ("", passage_prompt("", "each member has many loans .")),
+        ("", passage_prompt("member", "a loan has a due date .")),
+    ]
+    assert pairs[0].assistant == '[{"r":["member","1:N","loans"]}]'
+    assert found.examples[0].unexpressed == ()
+
+
+async def test_a_model_that_gives_the_taught_answers_makes_the_corrected_diagram() -> None:
+    for text in texts(9, 10):
+        example = ExampleText(requirements=text.requirements, content=text.correct)
+        found = (await rendered(example)).examples[0]
+        answers = [each.assistant for each in found.pairs]
+
+        pairs, draft = await asked(KINDS[ERD], example, "passages", answers)
+
+        assert [each.user for each in pairs] == [each.user for each in found.pairs]
+        comparison = await TeachingDesk(KINDS).compare(
+            CompareArtifacts(artifact_type=ERD, content=draft.content, reference=text.correct)
+        )
+        assert (comparison.types_f1, comparison.relations_f1) == (1.0, 1.0)
+
+
+async def test_larger_models_are_taught_passages_in_their_own_form() -> None:
+    found = await rendered(LIBRARY, reading="passages_schema")
+
+    pairs = found.examples[0].pairs
+    assert pairs[0].system == prompts.passage_messages("", "each member has many loans .")[0].content
+    assert json.loads(pairs[1].assistant)["attributes"] == [
+        {"entity": "loan", "name": "due date", "type": "date", "key": ""}
+    ]
+
+
+async def test_what_cannot_be_taught_has_a_reason_and_the_others_stay() -> None:
+    nothing = ExampleText(requirements="Hello there.", content=LIBRARY.content)
+    broken = ExampleText(requirements=LIBRARY.requirements, content="DROP TABLE members; --")
+    huge = ExampleText(requirements="It has a name. " * 10_000, content=LIBRARY.content)
+    empty = ExampleText(requirements=" ", content=LIBRARY.content)
+    optional = LIBRARY.model_copy(update={"options": {"dialect": "sqlite"}})
+
+    found = await rendered(nothing, broken, huge, empty, optional, LIBRARY)
+
+    reasons = [each.reason for each in found.examples]
+    assert reasons[0] == "no passage of the requirements states anything of the artifact"
+    assert "no entities" in str(reasons[1])
+    assert "65536 are taken" in str(reasons[2])
+    assert "needs requirements" in str(reasons[3])
+    assert "no option" in str(reasons[4])
+    assert reasons[5] is None and found.examples[5].pairs
+
+
+async def test_a_reading_that_the_type_has_not_is_a_reason() -> None:
+    found = await rendered(LIBRARY, type_=ArtifactType.USER_STORIES)
+    assert "not made with the reading passages" in str(found.examples[0].reason)
+
+
+async def test_the_answer_never_outgrows_a_message() -> None:
+    long = ExampleText(requirements="A loan has a due date. " * 900, content=LIBRARY.content)
+
+    found = await rendered(*[long] * 20)
+
+    assert len(found.model_dump_json()) < 1024 * 1024
+    assert found.examples[0].pairs
+    assert "fewer examples" in str(found.examples[-1].reason)
+
+
+async def test_hostile_corrections_are_read_and_never_trusted() -> None:
+    hostile = [
+        "erDiagram\n" + "\n".join(f"a{n} ||--o{{ a{n + 1} : x" for n in range(5_000)),
+        "erDiagram\n" + "{" * 50_000,
+        'erDiagram\n"<script>alert(1)</script>" ||--o{ "%%{init: {}}%%" : "\u202e"',
+        "erDiagram\n" + "\U0001f600" * 10_000,
+    ]
+    found = await rendered(*(LIBRARY.model_copy(update={"content": each}) for each in hostile))
+    assert all(each.reason for each in found.examples)
+
+
+async def test_artifacts_are_compared_by_what_they_say() -> None:
+    other = "erDiagram\n  Loan }o--|| Member : belongs\n  Loan {\n    date due_date\n    string note\n  }\n"
+
+    found = await TeachingDesk(KINDS).compare(
+        CompareArtifacts(artifact_type=ERD, content=other, reference=LIBRARY.content)
+    )
+
+    assert (found.types_f1, found.relations_f1) == (1.0, 1.0)
+    assert found.members_f1 == pytest.approx(2 / 3)
+    assert 0 < found.distance < 0.3
+
+
+async def test_a_comparison_refuses_what_is_too_long_and_options_that_there_are_not() -> None:
+    desk = TeachingDesk(KINDS)
+    with pytest.raises(Permanent, match="262144"):
+        await desk.compare(CompareArtifacts(artifact_type=ERD, content="x" * 300_000, reference=""))
+    with pytest.raises(Permanent, match="dialect"):
+        await desk.compare(
+            CompareArtifacts(artifact_type=ERD, content="", reference="", options={"dialect": "sqlite"})
+        )
