@@ -90,9 +90,12 @@ async def test_a_reading_that_the_type_has_not_is_a_reason() -> None:
 
 
 async def test_the_answer_never_outgrows_a_message() -> None:
-    long = ExampleText(requirements="A loan has a due date. " * 900, content=LIBRARY.content)
+    long = ExampleText(
+        requirements="A loan has a due date, which somebody wrote down on a card of paper. " * 900,
+        content=LIBRARY.content,
+    )
 
-    found = await rendered(*[long] * 20)
+    found = await rendered(*[long] * 6)
 
     assert len(found.model_dump_json()) < 1024 * 1024
     assert found.examples[0].pairs

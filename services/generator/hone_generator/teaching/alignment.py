@@ -6,11 +6,10 @@ changes; the walk that merges to most of the diagram counts.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hone_contracts.artifacts import Evidence
 from hone_contracts.erd_facts import Facts, normalise
-from hone_generator.artifacts.mermaid_erd import grounding
 from hone_generator.artifacts.mermaid_erd.ir import Diagram
 from hone_generator.artifacts.mermaid_erd.merge import Answer, merge
 from hone_generator.artifacts.mermaid_erd.subjects import SubjectTracker
@@ -86,6 +85,7 @@ class _Walker:
     passages: Sequence[Passage]
     target: Target
     wanted: frozenset[str]
+    _read: dict[tuple[int, str], tuple[Line, Stated]] = field(default_factory=dict)
 
     def walk(self, selection: Selection | None) -> tuple[list[PassageFacts], list[Stated]]:
         """Without a selection each passage is read by itself."""
@@ -94,15 +94,21 @@ class _Walker:
         all_stated: list[Stated] = []
         for passage in self.passages:
             text, subject = normalise(passage.text), tracker.subject_of(passage)
-            line = line_of(subject, text, self.wanted)
-            stated = _stated(self.target, line, passage)
+            line, stated = self._reading(passage, subject, text)
             chosen = selection or provisional(stated, passage.index)
-            answer = PassageWriter(self.target, line, stated, chosen, passage.index).facts()
-            facts, _ = grounding.grounded(answer, subject, text)
+            facts = PassageWriter(self.target, line, stated, chosen, passage.index).facts()
             tracker.answered(passage, facts)
             found.append(PassageFacts(subject, text, facts))
             all_stated.append(stated)
         return found, all_stated
+
+    def _reading(self, passage: Passage, subject: str, text: str) -> tuple[Line, Stated]:
+        """Most passages have the same subject in each walk."""
+        known = self._read.get((passage.index, subject))
+        if known is None:
+            line = line_of(subject, text, self.wanted)
+            known = self._read[passage.index, subject] = line, _stated(self.target, line, passage)
+        return known
 
 
 def _stated(target: Target, line: Line, passage: Passage) -> Stated:
