@@ -153,6 +153,14 @@ class ModelVersion(BaseModel):
     run_id: str | None = None
     served_by: str | None = None
     state: str = Field(default="", description="what became of it: candidate, canary, champion, …")
+    reason: str = Field(default="", description="why it is in this state")
+    origin: str = Field(
+        default="", description="starter: it ships with Hone; external: as its provider serves it; run"
+    )
+    parameters: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
+    proof: dict[str, Any] = {}
+    code_version: str = ""
 
 
 class Model(BaseModel):

@@ -147,13 +147,15 @@ async def _ended(message: Message, session: AsyncSession, why: str) -> Iterable[
     """The number stays given: it may stand in logs, files and names."""
     query = select(VersionRow).where(VersionRow.run_id == message.correlation_id).with_for_update()
     row = (await session.exec(query)).first()
-    if row is not None and row.state == "planned":
+    if row is not None and row.state in ("planned", "candidate"):
         model = await session.get_one(ModelRow, row.model_id)
-        row.state, row.reason = "failed", why[:500]
+        # What is deployed may still be promoted by hand; the loop lets it be.
+        row.state = "failed" if row.state == "planned" else "challenger"
+        row.reason = why[:500]
         audit.record(
             session,
             audit.LOOP,
-            "failed",
+            "gave up",
             f"model:{model.name}@{row.version}",
             tenant=model.tenant,
             run=row.run_id,
