@@ -10,8 +10,10 @@ from hone_chassis.cancellations import Cancellations
 from hone_chassis.routes_table import RoutesWatcher
 from hone_contracts.card import ReleaseCard, RenewCard, RequestCard
 from hone_contracts.chat import ListChatModels
+from hone_contracts.evaluation import EvaluateVersions, EvaluationCompleted, EvaluationFailed
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
 from hone_contracts.providers import ListProviders
+from hone_contracts.teaching import CompareArtifacts, RenderExamples
 from hone_contracts.validation import ValidateArtifact
 from hone_generator.allowed_servers import AllowedServers
 from hone_generator.artifacts import KINDS
@@ -22,6 +24,7 @@ from hone_generator.engine import metrics
 from hone_generator.engine.chat import Chat
 from hone_generator.engine.circuits import Circuits
 from hone_generator.engine.engine import Engine
+from hone_generator.evaluation.handler import EvaluationHandler
 from hone_generator.handlers import GenerationHandler
 from hone_generator.memory.cards import NvmlCards
 from hone_generator.memory.lending import Lending
@@ -38,6 +41,7 @@ from hone_generator.providers.ollama_hosts import parse_hosts
 from hone_generator.providers.prices import read_prices
 from hone_generator.routing import Router
 from hone_generator.settings import GeneratorSettings
+from hone_generator.teaching.desk import TeachingDesk
 from hone_generator.validation import ValidationDesk
 
 
@@ -56,7 +60,11 @@ def create(
     router = Router(RoutesWatcher.of(service), files, AllowedServers.parse(settings.allowed_model_servers))
     circuits = Circuits(time.monotonic, told=metrics.circuit)
     engine = Engine(known, tools, circuits, price)
-    handler = GenerationHandler(KINDS, router.resolve, engine, Cancellations.of(service))
+    cancellations = Cancellations.of(service)
+    handler = GenerationHandler(KINDS, router.resolve, engine, cancellations)
+    evaluation = EvaluationHandler(
+        KINDS, router.alone, engine, cancellations, settings.held_out_folders, settings.parallel_evaluation
+    )
     chat = Chat(known, circuits, router.resolve_chat, price)
     chats = ChatService(chat, settings.parallel_chats, settings.graceful_timeout_s)
 
@@ -71,13 +79,15 @@ def create(
 
     service.resource(opened)
     service.works_on(GenerateArtifact, handler, parallel=settings.parallel_generations)
+    service.works_on(EvaluateVersions, evaluation)
     service.resource(chats.listening)
     service.answers(ListChatModels, ChatModelList(known, router.routes, router.served))
     report = ProviderReport(known, cards, keys.secrets, routes=router.routes)
     service.answers(ValidateArtifact, ValidationDesk(KINDS, tools).check)
     service.answers(ListProviders, report.list_providers)
+    _teach(service, TeachingDesk(KINDS))
     _lend_cards(service, Lending(room))
-    service.announces(ArtifactGenerated, GenerationFailed)
+    service.announces(ArtifactGenerated, GenerationFailed, EvaluationCompleted, EvaluationFailed)
     return service
 
 
@@ -94,6 +104,11 @@ def _local_providers(
         ),
     )
     return {"llamacpp": llamacpp, "ollama": OllamaProvider(parse_hosts(settings.ollama_host), room=room)}
+
+
+def _teach(service: Service, desk: TeachingDesk) -> None:
+    service.answers(RenderExamples, desk.render)
+    service.answers(CompareArtifacts, desk.compare)
 
 
 def _lend_cards(service: Service, lending: Lending) -> None:

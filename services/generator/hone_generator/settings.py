@@ -21,6 +21,14 @@ class GeneratorSettings(ServiceSettings):
     parallel_chats: PositiveInt = Field(
         default=256, description="chats at once; what comes beyond is refused"
     )
+    parallel_evaluation: PositiveInt = Field(
+        default=2,
+        description="held-out prompts at once when versions are compared; one where they run in this process",
+    )
+    held_out_dir: Path | None = Field(
+        default=None,
+        description="where datasets lie, beside data_dir; held-out prompts are read from nowhere else",
+    )
     allowed_model_servers: str = Field(
         default="",
         description="base URLs that requests may name as openai+http://…, beside those of routes; commas between",
@@ -39,4 +47,9 @@ class GeneratorSettings(ServiceSettings):
     def model_folders(self) -> tuple[Path, ...]:
         """In-process models are loaded from these folders and no other."""
         folders = (self.data_dir / "models", self.starter_dir)
+        return tuple(folder for folder in folders if folder is not None)
+
+    @property
+    def held_out_folders(self) -> tuple[Path, ...]:
+        folders = (self.data_dir / "trainer", self.held_out_dir)
         return tuple(folder for folder in folders if folder is not None)
