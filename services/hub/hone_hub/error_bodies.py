@@ -3,24 +3,8 @@
 import re
 
 from hone_contracts.errors import ErrorBody
-from hone_hub.errors import (
-    DiskFull,
-    FileMissing,
-    HubError,
-    OutsideRoots,
-    TargetExists,
-    TookTooLong,
-    WorkerDied,
-)
+from hone_hub.errors import HubError
 
-_STATUS: dict[type[HubError], int] = {
-    FileMissing: 404,
-    OutsideRoots: 403,
-    TargetExists: 409,
-    DiskFull: 507,
-    WorkerDied: 500,
-    TookTooLong: 504,
-}
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+")
 
 
@@ -31,5 +15,5 @@ def body_of(error: HubError) -> ErrorBody:
         code="_".join(words).lower(),
         title=" ".join([words[0], *(word if word.isupper() else word.lower() for word in words[1:])]),
         detail=" ".join(str(error).split()),
-        status=_STATUS.get(type(error), 422),
+        status=error.status,
     )

@@ -6,9 +6,13 @@ from pathlib import Path
 
 
 class HubError(Exception):
-    """Base of the hub's errors. The text is one line: what is wrong, then what to do next."""
+    """Base of the hub's errors. The text is one line: what is wrong, then what to do next.
+
+    ``status`` is HTTP's word for it, ``exit_code`` that of the command line.
+    """
 
     exit_code = 1
+    status = 422
 
     def __init__(self, problem: str, advice: str) -> None:
         super().__init__(f"{problem}; {advice}" if advice else problem)
@@ -20,6 +24,7 @@ class FileMissing(HubError):
     """A path that was given does not exist."""
 
     exit_code = 3
+    status = 404
 
     def __init__(self, path: Path, advice: str) -> None:
         super().__init__(f"{path} does not exist", advice)
@@ -97,6 +102,8 @@ class WeightsUnusable(ConversionError):
 class TargetExists(ConversionError):
     """The output file is there already."""
 
+    status = 409
+
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} exists already", "choose another name, or add --force to replace it")
         self.path = path
@@ -104,6 +111,8 @@ class TargetExists(ConversionError):
 
 class DiskFull(ConversionError):
     """Not enough room for the output, found before anything is written."""
+
+    status = 507
 
     def __init__(self, path: Path, needed_bytes: int, free_bytes: int) -> None:
         super().__init__(
@@ -137,6 +146,8 @@ class NotFileUri(HubError):
 class OutsideRoots(HubError):
     """A file, or what a symbolic link leads to, that the hub was not given."""
 
+    status = 403
+
     def __init__(self, path: Path, roots: tuple[Path, ...]) -> None:
         allowed = ", ".join(str(root) for root in roots)
         super().__init__(
@@ -156,17 +167,21 @@ class TargetNotGGUF(ConversionError):
 class WorkerDied(HubError):
     """The process that did the work ended without a word."""
 
+    status = 500
+
     def __init__(self, status: int, last_lines: str) -> None:
         how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
         super().__init__(
             f"the process that reads the file {how}" + (f": {last_lines}" if last_lines else ""),
             "check the machine's memory and the hub's log",
         )
-        self.status = status
+        self.ended_with = status
 
 
 class TookTooLong(HubError):
     """The file was not read in time."""
+
+    status = 504
 
     def __init__(self, limit_s: float) -> None:
         super().__init__(f"no answer within {limit_s:g} s", "is it a regular file on a disk that answers?")

@@ -1,15 +1,14 @@
 """What the hub does with the messages it gets."""
 
-from pathlib import Path
-
 from hone_chassis import Outcome, ProgressPublisher
 from hone_chassis.cancellations import Cancellations, JobWasCancelled
 from hone_contracts.hub import ConversionFailed, ConvertModel, FileReport, InspectFile, ModelConverted
 from hone_hub import worker_process
+from hone_hub.converting import converted, steps_to
 from hone_hub.errors import HubError, TargetNotGGUF
 from hone_hub.file_roots import FileRoots
 from hone_hub.refusals import Refused
-from hone_hub.work import ConvertWork, InspectWork, Step
+from hone_hub.work import ConvertWork, InspectWork
 
 
 class Conversions:
@@ -29,17 +28,7 @@ class Conversions:
 
     async def _convert(self, message: ConvertModel, progress: ProgressPublisher) -> ModelConverted:
         work = self._work(message)
-        before = _unfinished(work.target)
-
-        async def tell(step: Step) -> None:
-            await progress(step.stage, step.message, done=step.done, total=step.total)
-
-        try:
-            report = await worker_process.run(work, tell)
-        finally:
-            # A worker that ends by itself cleans up; one that was killed could not.
-            for left in _unfinished(work.target) - before:
-                left.unlink(missing_ok=True)
+        report = await converted(work, steps_to(progress))
         return ModelConverted.caused_by(
             message,
             target_uri=work.target.as_uri(),
@@ -74,8 +63,3 @@ class Inspections:
         except HubError as error:
             raise Refused.because(error) from error
         return FileReport(report=await worker_process.run_within(self._limit_s, InspectWork(path=path)))
-
-
-def _unfinished(target: Path) -> set[Path]:
-    """The files that conversions to ``target`` are writing, or left."""
-    return {each for each in target.parent.glob(".*.part") if each.name.startswith(f".{target.name}.")}

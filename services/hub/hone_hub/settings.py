@@ -28,3 +28,16 @@ class HubSettings(ServiceSettings):
     inspect_limit_s: PositiveFloat = Field(
         default=25.0, description="below what the gateway waits for an answer"
     )
+    parallel_deployments: PositiveInt = Field(
+        default=2, description="a deployment loads a model once to prove it, beside the one that is in use"
+    )
+    proof_limit_s: PositiveFloat = Field(
+        default=300.0, description="loading a model from a slow disk, and a few short answers of it"
+    )
+    starter_dir: Path | None = Field(default=None, description="where the model that ships with Hone lies")
+
+    @property
+    def model_folders(self) -> tuple[Path, ...]:
+        """In-process models lie in these folders and no other."""
+        folders = (self.data_dir / "models", self.starter_dir)
+        return tuple(folder for folder in folders if folder is not None)

@@ -1,28 +1,75 @@
-"""What the hub's service and its worker process say to each other: JSON, one document a line."""
+"""What the hub's service and its worker processes say to each other: JSON, one document a line."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel
 
 from hone_contracts.errors import ErrorBody
 from hone_contracts.hub import Quantization
 
+Conversation = tuple[dict[str, str], ...]
+"""Messages with ``role`` and ``content``."""
+
 
 class ConvertWork(BaseModel):
+    """``name`` is what the file calls its model; the source folder's name when None."""
+
+    worker: ClassVar[str] = "hone_hub.worker"
     kind: Literal["convert"] = "convert"
     source: Path
     target: Path
     quantization: Quantization
     overwrite: bool
+    name: str | None = None
 
 
 class InspectWork(BaseModel):
+    worker: ClassVar[str] = "hone_hub.worker"
     kind: Literal["inspect"] = "inspect"
     path: Path
 
 
-Work = ConvertWork | InspectWork
+class RenderWork(BaseModel):
+    """What a file's chat template makes of conversations."""
+
+    worker: ClassVar[str] = "hone_hub.worker"
+    kind: Literal["render"] = "render"
+    path: Path
+    conversations: tuple[Conversation, ...]
+
+
+class ProveWork(BaseModel):
+    """Load a file in llama.cpp, ask it, and see what it makes of conversations."""
+
+    worker: ClassVar[str] = "hone_hub.deploy.llamacpp_prover"
+    path: Path
+    context_tokens: int
+    threads: int
+    questions: tuple[str, ...]
+    max_tokens: int
+    conversations: tuple[Conversation, ...]
+
+
+Work = ConvertWork | InspectWork | RenderWork | ProveWork
+
+
+class Answer(BaseModel):
+    """``finish``: ``stop`` when the model ended by itself, ``length`` when it was cut off."""
+
+    text: str
+    finish: str | None
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class Proof(BaseModel):
+    """What became of a ``ProveWork``: answers to its questions; text and token ids of its conversations."""
+
+    load_ms: float
+    answers: tuple[Answer, ...]
+    rendered: tuple[str, ...]
+    token_ids: tuple[tuple[int, ...], ...]
 
 
 class Step(BaseModel):

@@ -18,11 +18,12 @@ from pydantic import Field, TypeAdapter
 
 from hone_hub.error_bodies import body_of
 from hone_hub.errors import HubError
-from hone_hub.work import ConvertWork, InspectWork, Step, Told, Work
+from hone_hub.work import ConvertWork, InspectWork, RenderWork, Step, Told
 
 _STEP_EVERY_S = 0.2
 _CLEAN_UP_S = 10.0
-_WORK: TypeAdapter[Work] = TypeAdapter(Annotated[Work, Field(discriminator="kind")])
+_Work = ConvertWork | InspectWork | RenderWork
+_WORK: TypeAdapter[_Work] = TypeAdapter(Annotated[_Work, Field(discriminator="kind")])
 
 
 def main() -> int:
@@ -40,12 +41,14 @@ def main() -> int:
     return 0
 
 
-def _do(work: Work) -> dict[str, Any]:
-    if isinstance(work, InspectWork):
-        from hone_hub.gguf import inspect  # noqa: PLC0415 (either work needs its own half)
+def _do(work: _Work) -> dict[str, Any]:
+    if isinstance(work, ConvertWork):
+        return _convert(work)
+    from hone_hub.gguf import inspect, rendered  # noqa: PLC0415 (either work needs its own half)
 
+    if isinstance(work, InspectWork):
         return inspect(work.path).model_dump(mode="json")
-    return _convert(work)
+    return {"rendered": rendered(work.path, work.conversations)}
 
 
 def _convert(work: ConvertWork) -> dict[str, Any]:
@@ -61,7 +64,9 @@ def _convert(work: ConvertWork) -> dict[str, Any]:
             done, total = progress.bytes_done, progress.bytes_total
             _tell(Told(step=Step(stage="convert", message=message, done=done, total=total)))
 
-    report = convert(work.source, work.target, Quant(work.quantization), tell, force=work.overwrite)
+    report = convert(
+        work.source, work.target, Quant(work.quantization), tell, force=work.overwrite, name=work.name
+    )
     size_bytes = report.size_bytes
     _tell(Told(step=Step(stage="digest", message=work.target.name, done=size_bytes, total=size_bytes)))
     return report.model_dump(mode="json") | {"sha256": _sha256(work.target)}

@@ -26,7 +26,7 @@ _CLEAN_UP_S = 15.0  # longer than the worker gives itself
 
 async def run(work: Work, on_step: OnStep) -> dict[str, Any]:
     """The report of ``work``. Raises Refused with the worker's reason, or because it died."""
-    async with _worker() as process:
+    async with _worker(work.worker) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
@@ -53,12 +53,12 @@ async def run_within(limit_s: float, work: Work) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _worker() -> AsyncIterator[Process]:
+async def _worker(module: str) -> AsyncIterator[Process]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",  # what lies in the working directory is not imported
         "-m",
-        "hone_hub.worker",
+        module,
         stdin=PIPE,
         stdout=PIPE,
         stderr=PIPE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .report import TemplateReport
@@ -34,19 +35,28 @@ def try_template(text: str, bos: str | None, eos: str | None) -> TemplateReport:
         )
     error = ""
     for messages in _CONVERSATIONS:
-        context = {
-            "messages": messages,
-            "bos_token": bos or "",
-            "eos_token": eos or "",
-            "add_generation_prompt": True,
-        }
-        answer = render(text, context)
+        answer = render_conversation(text, messages, bos, eos)
         if "text" in answer:
             return TemplateReport(text=text, renders=True, sample=answer["text"])
         error = error or answer["error"]
         if answer["error"] in (_TOO_LONG, _TOO_MUCH):
             break
     return TemplateReport(text=text, renders=False, error=error)
+
+
+def render_conversation(
+    template: str, messages: Sequence[Mapping[str, str]], bos: str | None, eos: str | None
+) -> dict[str, str]:
+    """As ``render``, of messages that an answer shall follow."""
+    return render(
+        template,
+        {
+            "messages": list(messages),
+            "bos_token": bos or "",
+            "eos_token": eos or "",
+            "add_generation_prompt": True,
+        },
+    )
 
 
 def render(template: str, context: dict[str, object]) -> dict[str, str]:

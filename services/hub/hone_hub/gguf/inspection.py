@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import FileUnreadable
-from .chat_template import try_template
+from .chat_template import render_conversation, try_template
 from .checks import find_problems
 from .format import FILE_TYPES
 from .header import Header
@@ -45,6 +46,19 @@ def inspect(
         **_file_facts(header),
         **_model_facts(numbers),
     )
+
+
+def rendered(path: Path, conversations: Iterable[Sequence[Mapping[str, str]]]) -> list[str | None]:
+    """What the file's chat template makes of each conversation, with room for an answer; None where it refuses.
+
+    Raises GGUFError, FileMissing or FileUnreadable.
+    """
+    header = read_file(path)
+    template, tokenizer = header.text("tokenizer.chat_template"), _tokenizer(header)
+    if template is None:
+        return [None for _ in conversations]
+    bos, eos = _ends(tokenizer)
+    return [render_conversation(template, messages, bos, eos).get("text") for messages in conversations]
 
 
 def _file_facts(header: Header) -> dict[str, Any]:
@@ -116,9 +130,14 @@ def _template(header: Header, tokenizer: TokenizerReport | None, render: bool) -
         return None
     if not render:
         return TemplateReport(text=text, renders=None)
+    return try_template(text, *_ends(tokenizer))
+
+
+def _ends(tokenizer: TokenizerReport | None) -> tuple[str | None, str | None]:
+    """The texts of the tokens that begin and end a text."""
     special = tokenizer.special if tokenizer else {}
     bos, eos = special.get("bos"), special.get("eos")
-    return try_template(text, bos.text if bos else None, eos.text if eos else None)
+    return bos.text if bos else None, eos.text if eos else None
 
 
 def _sha256(path: Path) -> str:
