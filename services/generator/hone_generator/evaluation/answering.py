@@ -37,11 +37,14 @@ class Side:
     route: Route
     answered: int = 0
     failed_in_a_row: int = 0
-    last_error: str = ""
+    first_error: str = ""  # the later ones may only say that it is left alone
 
     @property
     def gone(self) -> bool:
         return self.failed_in_a_row >= GIVEN_UP_AFTER
+
+    def met(self, error: str) -> None:
+        self.first_error = self.first_error or error
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Answering:
             try:
                 await self._generated(side.route.model_copy(update=once), short)
             except (NoAnswer, BadOption) as error:
+                side.met(str(error))
                 log.info("not warmed up", version=side.route.version, error=str(error))
 
     async def pair(self, item: HeldOutItem, *, challenger_first: bool) -> PairFigures:
@@ -88,14 +92,14 @@ class Answering:
             figures = await self._measured(artifact, item)
         except NoAnswer as error:
             side.failed_in_a_row += 1
-            side.last_error = str(error)
+            side.met(str(error))
             return _without_answer(str(error))
         except BadOption as error:
-            side.last_error = str(error)
+            side.met(str(error))
             return _without_answer(str(error))
         except Exception as error:  # the edge: one prompt that meets a bug is no reason to lose all others
             log.exception("a held-out prompt met a bug", item=item.item, version=side.route.version)
-            side.last_error = f"unexpected: {error!r}"
+            side.met(f"unexpected: {error!r}")
             return _without_answer("an unexpected error; the generator's log has the cause")
         side.answered += 1
         side.failed_in_a_row = 0

@@ -85,7 +85,7 @@ class EvaluationHandler:
         await answering.warm_up(found.items[0])
         pairs = await self._answered(answering, found.items, progress)
         if not champion.answered and not challenger.answered:
-            raise NothingAnswered(champion.last_error, challenger.last_error)
+            raise NothingAnswered(champion.first_error, challenger.first_error)
         return pairs
 
     async def _answered(
