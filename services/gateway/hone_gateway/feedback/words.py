@@ -13,7 +13,9 @@ from hone_contracts.validation import MAX_CONTENT_CHARS
 from hone_gateway.http import bodies, texts
 from hone_gateway.keys import Principal
 
-_Text = Annotated[str, AfterValidator(texts.written)]
+_Correction = Annotated[str, Field(max_length=MAX_CONTENT_CHARS), AfterValidator(texts.written)]
+_Comment = Annotated[str, Field(max_length=MAX_COMMENT_CHARS), AfterValidator(texts.written)]
+_User = Annotated[str, Field(max_length=100), AfterValidator(texts.name)]
 
 
 class FeedbackRequest(bodies.RequestBody):
@@ -31,13 +33,9 @@ class FeedbackRequest(bodies.RequestBody):
 
     thumb: Thumb | None = None
     score: int | None = Field(default=None, ge=0, le=100, strict=True, description="more exact than a thumb")
-    correction: _Text | None = Field(
-        default=None, max_length=MAX_CONTENT_CHARS, description="the artifact as it should have been"
-    )
-    comment: _Text | None = Field(default=None, max_length=MAX_COMMENT_CHARS)
-    user: Annotated[str, AfterValidator(texts.name)] | None = Field(
-        default=None, max_length=100, description="who says it, where several people share a key"
-    )
+    correction: _Correction | None = Field(default=None, description="the artifact as it should have been")
+    comment: _Comment | None = None
+    user: _User | None = Field(default=None, description="who says it, where several people share a key")
 
     @model_validator(mode="after")
     def _says_something(self) -> "FeedbackRequest":
