@@ -32,6 +32,7 @@ _COMMANDS = {
     "routes": ("routes:routes", "Which models serve which artifact type."),
     "keys": ("keys:keys", "API keys: create, list, revoke."),
     "dead": ("dead:dead", "Messages nobody could process: read them, send them again."),
+    "dataset": ("dataset:dataset", "Training data: check and repair files; works without a server."),
     "train": ("train:train", "Train a model for an artifact type."),
 }
 

@@ -76,6 +76,25 @@ def candidates(signatures: Signatures, threshold: float) -> Iterator[Pairs]:
         yield np.stack([order[bucket_first[far]], order[far]], axis=1)
 
 
+def candidates_across(signatures: Signatures, second_from: int, threshold: float) -> Iterator[Pairs]:
+    """Pairs of a text before ``second_from`` and one from there on, by band: with the next of the others on either
+    side within the bucket, so at most two pairs a text and band."""
+    bands, rows = bands_and_rows(threshold)
+    keys = _band_keys(signatures, bands, rows)
+    for band in range(bands):
+        own, after, then = (keys[(band + step) % bands] for step in range(3))
+        order = np.lexsort((then, after, own))
+        ordered, places = own[order], np.arange(len(order))
+        second = order >= second_from
+        before = np.maximum.accumulate(np.where(second, places, -1))
+        behind = np.minimum.accumulate(np.where(second, places, len(order))[::-1])[::-1]
+        for neighbour in (before, behind):
+            asking = places[~second & (neighbour >= 0) & (neighbour < len(order))]
+            met = neighbour[asking]
+            same = ordered[met] == ordered[asking]
+            yield np.stack([order[asking[same]], order[met[same]]], axis=1)
+
+
 def _band_keys(signatures: Signatures, bands: int, rows: int) -> list[NDArray[np.uint64]]:
     keys = []
     for band in range(bands):

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from hone_trainer.datasets.minhash import Pairs, Signatures, candidates, estimated, sign
+from hone_trainer.datasets.minhash import Pairs, Signatures, candidates, candidates_across, estimated, sign
 from hone_trainer.datasets.shingles import Shingles, Words, plain_words
 
 _ESTIMATE_MARGIN = 0.13  # three standard deviations of an estimate: what it puts lower is not looked at
@@ -35,6 +35,18 @@ def near_pairs(signatures: Signatures, threshold: float, joined: Joined) -> Iter
         for left, right in _in_order(likely):
             if joined.root(left) != joined.root(right):
                 yield left, right
+
+
+def near_pairs_across(
+    signatures: Signatures, second_from: int, threshold: float
+) -> Iterator[tuple[int, int]]:
+    """Candidates of a text before ``second_from`` and one from there on, each once."""
+    asked: set[tuple[int, int]] = set()
+    for pairs in candidates_across(signatures, second_from, threshold):
+        likely = pairs[estimated(signatures, pairs) >= threshold - _ESTIMATE_MARGIN]
+        new = set(_in_order(likely)) - asked
+        asked |= new
+        yield from sorted(new)
 
 
 def _in_order(pairs: Pairs) -> list[tuple[int, int]]:

@@ -106,7 +106,7 @@ def _triples(
     place = np.arange(size)
     second = np.where(place + 1 < ends, padded[1 : size + 1], np.uint64(0))
     third = np.where(place + 2 < ends, padded[2 : size + 2], np.uint64(0))
-    triples: NDArray[np.uint64] = words * _PLACES[0] + second * _PLACES[1] + third * _PLACES[2]
+    triples = np.asarray(words * _PLACES[0] + second * _PLACES[1] + third * _PLACES[2], dtype=np.uint64)
     lengths: NDArray[np.int64] = np.maximum(counts - 2, 1)
     first = np.repeat(np.cumsum(counts) - counts, counts)
     whole = place - first < np.repeat(lengths, counts)
