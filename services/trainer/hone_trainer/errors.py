@@ -1,14 +1,13 @@
 """Why the trainer cannot do what was asked."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from hone_chassis import Permanent
+from hone_contracts.errors import ErrorBody
 from hone_contracts.training import Method
 
 ADD_PACKAGES = "make train-deps"
-_WHAT_THIS_VERSION_TRAINS = (
-    "This version trains the starter model (`make starter`); training from feedback comes with a later one"
-)
 
 
 class TrainerError(Permanent):
@@ -21,7 +20,7 @@ class PackagesMissing(TrainerError):
             "training_packages_missing",
             "Packages that training needs are not installed",
             f"{', '.join(missing)}: `{ADD_PACKAGES}`, run where Hone was cloned, adds what is missing (gigabytes, on "
-            f"Linux). {_WHAT_THIS_VERSION_TRAINS}",
+            "Linux); the method few_shot needs none of them",
             503,
         )
         self.missing = tuple(missing)
@@ -32,7 +31,125 @@ class NotThereYet(TrainerError):
         super().__init__(
             "not_there_yet",
             "Not there yet",
-            f"this version of Hone cannot train by {method}. {_WHAT_THIS_VERSION_TRAINS}",
+            f"this version of Hone cannot train by {method}: few_shot and full are there",
             501,
         )
         self.method = method
+
+
+class TooFewExamples(TrainerError):
+    def __init__(self, artifact_type: str, there: int, needed: int) -> None:
+        super().__init__(
+            "too_few_examples",
+            "Too few examples",
+            f"{there} good examples of {artifact_type} are in the pool, a run needs {needed}: give feedback on more "
+            "answers (`hone feedback`), or name a file of examples (`--dataset`)",
+            409,
+        )
+        self.there, self.needed = there, needed
+
+
+class RunUnderWay(TrainerError):
+    def __init__(self, artifact_type: str, run_id: str) -> None:
+        super().__init__(
+            "run_under_way",
+            "A run is under way",
+            f"{run_id} trains {artifact_type}: wait for it (`hone jobs watch {run_id}`) or cancel it",
+            409,
+        )
+        self.run_id = run_id
+
+
+class NoSuchRun(TrainerError):
+    def __init__(self, run_id: str) -> None:
+        super().__init__("no_such_run", "There is no such run", f"no run {run_id[:80]!r}", 404)
+
+
+class NoSuchDataset(TrainerError):
+    def __init__(self, dataset: str, reason: str = "no dataset's digest begins so") -> None:
+        super().__init__("no_such_dataset", "There is no such dataset", f"{dataset[:80]!r}: {reason}", 404)
+
+
+class NextStepLost(TrainerError):
+    """A run waited for another service's word that never came."""
+
+    def __init__(self, state: str, limit_s: float) -> None:
+        super().__init__(
+            "next_step_lost",
+            "The run was given up",
+            f"it was {state} and nothing was heard for {limit_s:g} s; `hone status` and `hone dead ls` show what is "
+            "wrong. Its examples went back to the pool",
+            504,
+        )
+
+
+class DatasetBad(TrainerError):
+    """The quality gates found errors. ``report`` names the rows, ``examples`` those of the pool with the reason."""
+
+    def __init__(self, summary: str, report: dict[str, Any], examples: dict[str, str]) -> None:
+        super().__init__(
+            "dataset_bad",
+            "The dataset has errors",
+            f"{summary}; the examples that are named were taken out of the pool, the others went back",
+            422,
+            {"report": report},
+        )
+        self.report, self.examples = report, examples
+
+
+class TooAlike(TrainerError):
+    def __init__(self, train: int, held_out: int) -> None:
+        super().__init__(
+            "examples_too_alike",
+            "The examples cannot be split",
+            f"kept apart from near-duplicates, {train} are left to train on and {held_out} to hold out: give "
+            "feedback on answers to more different requirements",
+            409,
+        )
+
+
+class NothingToTeach(TrainerError):
+    """No example can be said in what the model reads and writes."""
+
+    def __init__(self, reasons: dict[str, int]) -> None:
+        told = "; ".join(f"{reason} ({count})" for reason, count in sorted(reasons.items())[:5])
+        super().__init__(
+            "nothing_to_teach",
+            "The examples say nothing that the model can be taught",
+            f"{told or 'there are none'}: another method may (`hone train --method few_shot`)",
+            422,
+        )
+        self.reasons = reasons
+
+
+class BaseUnknown(TrainerError):
+    """There is no file of weights to begin with."""
+
+    def __init__(self, model: str, uri: str | None) -> None:
+        super().__init__(
+            "base_unknown",
+            "The model's weights are not there",
+            f"{model} has {uri or 'no file'}, and weights can be changed of a GGUF file of Hone's own models on this "
+            "machine alone: `hone train --method few_shot` changes none",
+            422,
+        )
+        self.uri = uri
+
+
+class BadSetting(TrainerError):
+    def __init__(self, detail: str) -> None:
+        super().__init__("bad_setting", "A setting of the run cannot be", detail, 422)
+
+
+class Superseded(TrainerError):
+    """The run has ended, or another worker has taken it up: what this one made is dropped."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__("superseded", "The run is another's", run_id, 409)
+
+
+class ProcessFailed(TrainerError):
+    """The process that changes weights ended with an error of its own, or without a word."""
+
+    def __init__(self, body: ErrorBody) -> None:
+        super().__init__(body.code, body.title, body.detail, body.status, body.fields)

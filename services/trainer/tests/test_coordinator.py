@@ -7,75 +7,92 @@ from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
+from loop_parts import settings
 from running import started
 from schema import differences
 
-from hone_chassis import RemoteError, Service, ServiceSettings, rpc
+from hone_chassis import RemoteError, Service, rpc
+from hone_chassis.cancellations import CancelledJobRow
 from hone_chassis.tables import ChassisTable
 from hone_contracts.artifacts import ArtifactType
+from hone_contracts.registry import Route
 from hone_contracts.training import CheckTraining, Method, TrainingPossible
 from hone_trainer import app
 from hone_trainer.errors import NotThereYet, PackagesMissing
-from hone_trainer.training import TrainingDesk
+from hone_trainer.tables import TrainerTable
+from hone_trainer.training import Methods
 
 
 def asking_for(method: Method) -> CheckTraining:
     return CheckTraining(artifact_type=ArtifactType.MERMAID_ERD, method=method)
 
 
+def methods(*missing: str, configured: str = "auto", reading: Any = "whole") -> Methods:
+    route = Route(artifact_type="default", model="ollama:tiny", reading=reading)
+    return Methods(configured, lambda _: route, missing=lambda: missing)
+
+
 @pytest.fixture
 def service(nats_server: Any, database_url: str, tmp_path: Path) -> Service:
-    nats_url = SecretStr(nats_server.url)
-    return app.create(
-        ServiceSettings(nats_url=nats_url, database_url=SecretStr(database_url), data_dir=tmp_path)
-    )
+    return app.create(settings(nats_server.url, database_url, tmp_path))
 
 
-async def test_the_service_is_ready_shows_metrics_and_answers_that_training_is_not_there_yet(
-    service: Service,
-) -> None:
+async def test_the_service_runs_shows_metrics_and_answers_what_it_can_train(service: Service) -> None:
     async with started(service) as url, httpx.AsyncClient() as http:
-        assert (await http.get(f"{url}/health/ready")).status_code == 200
+        client = service.running.client
+        possible = await rpc.ask(client, CheckTraining.subject, asking_for("few_shot"), TrainingPossible)
+        assert possible.method == "few_shot"
         with pytest.raises(RemoteError) as caught:
-            await rpc.ask(
-                service.running.client, CheckTraining.subject, asking_for("few_shot"), TrainingPossible
-            )
+            await rpc.ask(client, CheckTraining.subject, asking_for("lora"), TrainingPossible)
         assert (caught.value.body.status, caught.value.body.code) == (501, "not_there_yet")
         assert f'subject="{CheckTraining.subject}"' in (await http.get(f"{url}/metrics")).text
 
 
-@pytest.mark.parametrize("method", ["lora", "qlora", "kto"])
-async def test_what_training_lacks_is_named_with_the_command_that_adds_it(method: Method) -> None:
-    desk = TrainingDesk(packages=("asyncio", "no_such_package", "nor_this_one"))
+def test_what_training_lacks_is_named_with_the_command_that_adds_it() -> None:
     with pytest.raises(PackagesMissing, match="`make train-deps`") as caught:
-        await desk.check(asking_for(method))
+        methods("no_such_package", "nor_this_one").check("full")
     assert caught.value.missing == ("no_such_package", "nor_this_one")
     assert caught.value.status == 503
 
 
-async def test_nobody_is_sent_to_install_gigabytes_for_what_needs_none_of_them() -> None:
-    with pytest.raises(NotThereYet, match="few_shot"):
-        await TrainingDesk(packages=("no_such_package",)).check(asking_for("few_shot"))
+def test_nobody_is_sent_to_install_gigabytes_for_what_needs_none_of_them() -> None:
+    methods("no_such_package").check("few_shot")
 
 
-async def test_with_every_package_there_the_answer_is_that_this_version_cannot(tmp_path: Path) -> None:
-    with pytest.raises(NotThereYet, match="make starter"):
-        await TrainingDesk(packages=("asyncio",)).check(asking_for("lora"))
+@pytest.mark.parametrize("method", ["lora", "qlora", "kto"])
+def test_methods_that_are_not_there_yet_are_named(method: Method) -> None:
+    with pytest.raises(NotThereYet, match=method):
+        methods().check(method)
+
+
+@pytest.mark.parametrize(
+    ("configured", "reading", "method"),
+    [
+        ("auto", "passages", "full"),
+        ("auto", "passages_schema", "few_shot"),
+        ("auto", "whole", "few_shot"),
+        ("full", "whole", "full"),
+        ("few_shot", "passages", "few_shot"),
+    ],
+)
+def test_small_models_of_hones_own_change_their_weights_and_others_get_examples(
+    configured: str, reading: str, method: Method
+) -> None:
+    assert methods(configured=configured, reading=reading).of(ArtifactType.MERMAID_ERD) == method
+
+
+def test_without_its_packages_no_run_begins_that_would_need_them() -> None:
+    trouble = methods("torch", reading="passages").trouble(ArtifactType.MERMAID_ERD)
+    assert trouble is not None and "torch" in trouble
+    assert methods("torch").trouble(ArtifactType.MERMAID_ERD) is None
 
 
 def test_the_coordinator_imports_nothing_that_only_training_needs() -> None:
     """In a process of its own: other tests of this one may have imported anything."""
     program = """
-import asyncio, sys
-from hone_contracts.training import CheckTraining
-from hone_trainer import app, errors, training
+import sys
+from hone_trainer import app
 app.create()
-for method in ("few_shot", "lora"):
-    try:
-        asyncio.run(training.TrainingDesk().check(CheckTraining(artifact_type="mermaid_erd", method=method)))
-    except errors.TrainerError:
-        pass
 heavy = {"torch", "transformers", "safetensors", "tokenizers", "numpy", "hone_trainer.starter"}
 print(sorted(heavy & set(sys.modules)))
 """
@@ -83,6 +100,7 @@ print(sorted(heavy & set(sys.modules)))
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
 
 
-async def test_migrating_gives_the_schema_that_the_chassis_declares(service: Service) -> None:
+async def test_migrating_gives_the_schema_that_the_code_declares(service: Service) -> None:
     async with started(service):
-        assert await differences(service.database, ChassisTable.metadata) == []
+        tables = (ChassisTable.metadata, TrainerTable.metadata, CancelledJobRow.metadata)
+        assert await differences(service.database, *tables) == []

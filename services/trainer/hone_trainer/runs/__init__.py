@@ -1,0 +1,1 @@
+"""Runs: from claimed examples to a version that was judged, or a reason why there is none."""

@@ -1,0 +1,104 @@
+"""Answers questions about datasets and runs."""
+
+import asyncio
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.engine import RowMapping
+
+from hone_chassis.database import Database
+from hone_chassis.tables import table_of
+from hone_contracts.pool import (
+    BuildDataset,
+    DatasetRow,
+    Datasets,
+    DatasetShown,
+    ListDatasets,
+    ListRuns,
+    Run,
+    Runs,
+    ShowDataset,
+    ShowRun,
+    StoredDataset,
+)
+from hone_contracts.training import CheckTraining, DatasetSummary, TrainingPossible
+from hone_trainer.errors import NoSuchDataset, NoSuchRun
+from hone_trainer.runs import book
+from hone_trainer.runs.dataset import Builder
+from hone_trainer.runs.tables import DatasetRow as DatasetTableRow
+from hone_trainer.training import Methods
+
+_DATASETS = table_of(DatasetTableRow)
+_D = _DATASETS.c
+
+
+class Desk:
+    def __init__(self, database: Database, builder: Builder, methods: Methods) -> None:
+        self._database, self._builder, self._methods = database, builder, methods
+
+    async def check(self, question: CheckTraining) -> TrainingPossible:
+        """Raises NotThereYet, PackagesMissing."""
+        self._methods.check(question.method)
+        return TrainingPossible(method=question.method, device="cpu")
+
+    async def list_runs(self, question: ListRuns) -> Runs:
+        async with self._database.read() as session:
+            wanted = question.artifact_type.value if question.artifact_type else None
+            rows = await book.listed(session, question.tenant, wanted, question.limit)
+        return Runs(runs=tuple(map(book.shown, rows)))
+
+    async def show_run(self, question: ShowRun) -> Run:
+        """Raises NoSuchRun, also for another tenant's."""
+        async with self._database.read() as session:
+            row = await book.find(session, question.run_id)
+        if row is None or row["tenant"] != question.tenant:
+            raise NoSuchRun(question.run_id)
+        return book.shown(row)
+
+    async def list_datasets(self, question: ListDatasets) -> Datasets:
+        query = select(_DATASETS).where(_D.tenant == question.tenant)
+        if question.artifact_type is not None:
+            query = query.where(_D.artifact_type == question.artifact_type.value)
+        query = query.order_by(_D.created_at.desc()).limit(question.limit)
+        async with self._database.read() as session:
+            rows = (await (await session.connection()).execute(query)).mappings().all()
+        return Datasets(datasets=tuple(map(_stored, rows)))
+
+    async def show_dataset(self, question: ShowDataset) -> DatasetShown:
+        """Raises NoSuchDataset."""
+        row = await self.find_dataset(question.tenant, question.dataset)
+        told = await asyncio.to_thread(self._builder.files.lineage, row["digest"])
+        rows = told["rows"]
+        return DatasetShown(
+            dataset=_stored(row),
+            report=row["report"],
+            parameters=row["parameters"],
+            rows=tuple(
+                map(DatasetRow.model_validate, rows[question.offset : question.offset + question.limit])
+            ),
+            rows_total=len(rows),
+        )
+
+    async def find_dataset(self, tenant: str, beginning: str) -> RowMapping:
+        """Raises NoSuchDataset."""
+        query = (
+            select(_DATASETS)
+            .where(_D.tenant == tenant, _D.digest.startswith(beginning, autoescape=True))
+            .limit(2)
+        )
+        async with self._database.read() as session:
+            rows: Sequence[RowMapping] = (await (await session.connection()).execute(query)).mappings().all()
+        if not rows:
+            raise NoSuchDataset(beginning)
+        if len(rows) > 1:
+            raise NoSuchDataset(beginning, "several digests begin so: write more of it")
+        return rows[0]
+
+    async def build(self, question: BuildDataset) -> DatasetSummary:
+        """Raises TooAlike, DatasetBad."""
+        return await self._builder.by_hand(question.tenant, question.artifact_type)
+
+
+def _stored(row: RowMapping) -> StoredDataset:
+    summary = DatasetSummary.model_validate(row["summary"])
+    return StoredDataset(summary=summary, created_at=row["created_at"], run_id=row["run_id"])

@@ -1,0 +1,211 @@
+"""Datasets as files: ``<digest>/train.jsonl``, ``held_out.jsonl``, ``dataset.json``. Written once, whole or not at
+all.
+
+``train.jsonl`` is in the chat messages format, so that every tool reads it, with what else an example has beside it.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from hone_contracts.artifacts import ArtifactType
+from hone_contracts.evaluation import HeldOutItem
+from hone_contracts.pool import DatasetRow
+from hone_contracts.training import DatasetSummary
+from hone_trainer.errors import NoSuchDataset
+from hone_trainer.examples import Example
+from hone_trainer.runs.split import Split
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All that a dataset's digest is made of."""
+
+    artifact_type: ArtifactType
+    split: Split
+    weights: Sequence[float]
+    replayed: frozenset[str]
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class DatasetFiles:
+    """The folder of all datasets."""
+
+    root: Path
+
+    def store(self, contents: Contents, report: dict[str, Any]) -> tuple[DatasetSummary, dict[str, Any]]:
+        """The dataset's files are there. Stored again, it is the same files."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        train, held_out, rows = _train_lines(contents), _held_out_lines(contents), _rows(contents)
+        lineage = {
+            "artifact_type": contents.artifact_type.value,
+            "parameters": contents.parameters,
+            "rows": [row.model_dump(mode="json") for row in rows],
+        }
+        digest = _digest(train, held_out, json.dumps(lineage, sort_keys=True))
+        summary = self._summary(digest, contents, rows)
+        told = {"summary": summary.model_dump(mode="json"), "report": report, **lineage}
+        self._write(
+            digest, {"train.jsonl": train, "held_out.jsonl": held_out, "dataset.json": json.dumps(told)}
+        )
+        return summary, told
+
+    def _summary(self, digest: str, contents: Contents, rows: Sequence[DatasetRow]) -> DatasetSummary:
+        sources: dict[str, int] = {}
+        for row in rows:
+            sources[row.source] = sources.get(row.source, 0) + 1
+        folder = self.root / digest
+        return DatasetSummary(
+            digest=digest,
+            artifact_type=contents.artifact_type,
+            train=len(contents.split.train),
+            held_out=len(contents.split.held_out),
+            replayed=sum(1 for row in rows if row.replayed),
+            sources=sources,
+            train_uri=(folder / "train.jsonl").as_uri(),
+            held_out_uri=(folder / "held_out.jsonl").as_uri(),
+        )
+
+    def _write(self, digest: str, files: dict[str, str]) -> None:
+        folder = self.root / digest
+        if folder.exists():
+            return
+        unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=self.root))
+        try:
+            for name, text in files.items():
+                with (unfinished / name).open("w", encoding="utf-8") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+            unfinished.chmod(0o755)
+            unfinished.rename(folder)
+        except OSError:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            if not folder.exists():  # another worker stored the same at the same time
+                raise
+
+    def lineage(self, digest: str) -> dict[str, Any]:
+        """``dataset.json``. Raises NoSuchDataset."""
+        return json.loads(self._read(digest, "dataset.json"))  # type: ignore[no-any-return]
+
+    def train(self, digest: str) -> list[tuple[Example, float]]:
+        """What is trained on, with its weights. Raises NoSuchDataset."""
+        return [_example_of(json.loads(line)) for line in self._read(digest, "train.jsonl").splitlines()]
+
+    def _read(self, digest: str, name: str) -> str:
+        try:
+            return (self.root / digest / name).read_text("utf-8")
+        except FileNotFoundError as error:
+            raise NoSuchDataset(digest, f"its files are gone from {self.root}") from error
+
+
+def _digest(train: str, held_out: str, lineage: str) -> str:
+    whole = sha256()
+    for part in (train, held_out, lineage):
+        body = part.encode()
+        whole.update(f"{len(body)}\n".encode())
+        whole.update(body)
+    return whole.hexdigest()
+
+
+def _train_lines(contents: Contents) -> str:
+    lines = []
+    for example, weight in zip(contents.split.train, contents.weights, strict=True):
+        record = {
+            "messages": [
+                {"role": "user", "content": example.requirements},
+                {"role": "assistant", "content": example.content},
+            ],
+            "reference": {
+                "artifact_type": contents.artifact_type.value,
+                "source": example.source,
+                "origin": example.origin,
+                "group": str(contents.split.groups[example.id]),
+            },
+            "example": example.id,
+            "weight": round(weight, 6),
+            "score": example.score,
+            "agreement": round(example.agreement, 6),
+            "contributor": example.contributor,
+            "corrected": example.corrected,
+            "artifact_id": example.artifact_id,
+            "context_text": example.context_text,
+            "options": dict(example.options),
+            "evidence": [dict(each) for each in example.evidence],
+            "key": example.key,
+        }
+        lines.append(_line(record))
+    return "".join(lines)
+
+
+def _line(record: dict[str, Any]) -> str:
+    return json.dumps(record, ensure_ascii=True) + "\n"
+
+
+def _example_of(record: dict[str, Any]) -> tuple[Example, float]:
+    question, answer = record["messages"]
+    reference = record["reference"]
+    example = Example(
+        id=record["example"],
+        source=reference["source"],
+        origin=reference["origin"],
+        requirements=question["content"],
+        content=answer["content"],
+        evidence=tuple(record["evidence"]),
+        **{
+            name: record[name]
+            for name in (
+                "score",
+                "agreement",
+                "contributor",
+                "corrected",
+                "key",
+                "artifact_id",
+                "context_text",
+                "options",
+            )
+        },
+    )
+    return example, float(record["weight"])
+
+
+def _held_out_lines(contents: Contents) -> str:
+    items = (
+        HeldOutItem(
+            item=example.id,
+            requirements=example.requirements,
+            context_text=example.context_text,
+            options=dict(example.options),
+            reference=example.content,
+            corrected=example.corrected,
+            group=str(contents.split.groups[example.id]),
+        )
+        for example in contents.split.held_out
+    )
+    return "".join(_line(item.model_dump(mode="json")) for item in items)
+
+
+def _rows(contents: Contents) -> list[DatasetRow]:
+    weights = {each.id: weight for each, weight in zip(contents.split.train, contents.weights, strict=True)}
+    return [
+        DatasetRow(
+            example=each.id,
+            split="train" if each.id in weights else "held_out",
+            source=each.source,
+            origin=each.origin,
+            artifact_id=each.artifact_id,
+            corrected=each.corrected,
+            replayed=each.id in contents.replayed,
+            weight=round(weights.get(each.id, 1.0), 6),
+            group=str(contents.split.groups[each.id]),
+            score=each.score,
+        )
+        for each in (*contents.split.train, *contents.split.held_out)
+    ]

@@ -1,0 +1,57 @@
+"""What can be set of the trainer, beside the loop's policy and what every service has."""
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from hone_chassis import ServiceSettings
+
+
+class TrainerSettings(ServiceSettings):
+    """``HONE_*`` in the environment."""
+
+    trainer_role: Literal["both", "coordinator", "worker"] = Field(
+        default="both",
+        description="a worker trains and needs what training needs; a coordinator needs nothing of it",
+    )
+    training_limit_s: PositiveFloat = Field(
+        default=3600.0,
+        description="without a word from a training run's worker, after which the run has failed",
+    )
+    next_step_limit_s: PositiveFloat = Field(
+        default=3600.0,
+        description="without a word from the service whose step it is (deployment, evaluation): a run ends as failed",
+    )
+    queue_limit_s: PositiveFloat = Field(
+        default=24 * 3600.0,
+        description="in which a worker must begin: one with a card may be away over night",
+    )
+    least_examples: PositiveInt = Field(
+        default=10,
+        description="for a run by hand: two to train on and the held-out set's eight, at the very least",
+    )
+    tries: PositiveInt = Field(
+        default=3,
+        description="failed runs after which the same examples are set aside: they may be the reason",
+    )
+    active_days: PositiveFloat = Field(
+        default=7.0,
+        description="since somebody's last verdict, in which they count as one of several who give",
+    )
+    import_rows: PositiveInt = Field(default=100_000, description="of one file; the rest of it is refused")
+    import_bytes: PositiveInt = Field(default=256 << 20, description="of one file named by its URI")
+    import_answer_s: PositiveFloat = Field(
+        default=3.0,
+        description="in which an import validates before it answers; the rest is validated afterwards",
+    )
+    ask_timeout_s: PositiveFloat = Field(default=30.0, description="of one question to another service")
+    variations_model: str | None = Field(
+        default=None,
+        description="model reference that paraphrases requirements of good examples; none when unset",
+    )
+    variations_per_batch: PositiveInt = Field(default=10, description="seeds that are varied after each run")
+
+    @property
+    def active(self) -> timedelta:
+        return timedelta(days=self.active_days)
