@@ -102,7 +102,8 @@ def _decoded(raw: bytes, kind: int) -> Floats:
     if kind == _BF16:
         return (np.frombuffer(raw, "<u2").astype(np.uint32) << 16).view(np.float32)
     blocks = np.frombuffer(raw, _BLOCK)
-    return (blocks["values"].astype(np.float32) * blocks["scale"].astype(np.float32)[:, None]).reshape(-1)
+    with np.errstate(invalid="ignore"):  # infinity times nothing is found by the caller
+        return (blocks["values"].astype(np.float32) * blocks["scale"].astype(np.float32)[:, None]).reshape(-1)
 
 
 class _Cursor:

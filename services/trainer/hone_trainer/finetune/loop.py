@@ -52,7 +52,7 @@ def train(
             optimizer.zero_grad(set_to_none=True)
             for group in optimizer.param_groups:
                 group["lr"] = rate * pace
-        loss = _loss(model, batch)
+        loss = loss_of(model, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         value = float(loss.detach())
@@ -79,7 +79,8 @@ def _mean_loss(model: Starter, lessons: Sequence[Lesson]) -> float:
     return total / max(count, 1)
 
 
-def _loss(model: Starter, batch: Batch) -> Tensor:
+def loss_of(model: Starter, batch: Batch) -> Tensor:
+    """The mean over the tokens of answers, by their weights."""
     losses, weights = _losses(model, batch)
     return (losses * weights).sum() / weights.sum()
 
