@@ -17,8 +17,9 @@ from hone_chassis.loop_policy import LoopPolicy
 from hone_chassis.routes_table import RoutesWriter
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.errors import Request
+from hone_contracts.feedback import FeedbackRecorded
 from hone_contracts.messages import Message
-from hone_contracts.pool import ListRuns, Run, Runs
+from hone_contracts.pool import CountExamples, ListRuns, PoolCount, PoolCounts, Run, Runs
 from hone_contracts.providers import ListProviders, ProviderModel, Providers, ProviderStatus
 from hone_contracts.registry import PlanVersion, Reading, Route, ServedVersion
 from hone_contracts.teaching import Pair, RenderedExample, RenderedExamples, RenderExamples
@@ -157,6 +158,18 @@ class Trainer:
     async def runs(self) -> list[Run]:
         found: Runs = await self.ask(ListRuns(), Runs)
         return list(found.runs)
+
+    async def pool(self) -> PoolCount | None:
+        """The counts of the one type that a test has examples of."""
+        found: PoolCounts = await self.ask(CountExamples(), PoolCounts)
+        return found.types[0] if found.types else None
+
+    async def gives(self, *messages: FeedbackRecorded) -> None:
+        """Feedback that makes as many new examples, which are in the pool after it."""
+        before = await self.pool()
+        good = len(messages) + (before.good if before else 0)
+        await self.tell(*messages)
+        await until(self.pool, lambda count: count is not None and count.good >= good)
 
     async def run_in(self, state: str) -> Run:
         def so(runs: list[Run]) -> bool:

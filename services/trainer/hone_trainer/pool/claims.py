@@ -75,11 +75,11 @@ async def give_back(tally: Tally, batch: str, tries: int) -> None:
     await _supersede(tally, rows, None)
 
 
-async def take_out(tally: Tally, batch: str, reasons: dict[str, str]) -> None:
-    """Examples of the batch that a gate found an error in, by id with the reason: they go back to nobody."""
-    for row in await of_batch(tally, batch):
-        if row["id"] in reasons and row["state"] == "claimed":
-            await move(tally, [row], "rejected", reason=reasons[row["id"]][:500])
+async def take_out(tally: Tally, reasons: dict[str, str]) -> None:
+    """Examples that a gate found an error in, by id with the reason: no run takes them any more."""
+    query = select(*_COUNTED).where(_E.id.in_(reasons), _E.state.in_(("claimed", "used")))
+    for row in (await (await tally.session.connection()).execute(query)).mappings().all():
+        await move(tally, [row], "rejected", reason=reasons[row["id"]][:500])
 
 
 async def _supersede(tally: Tally, rows: Sequence[RowMapping], batch: str | None) -> None:

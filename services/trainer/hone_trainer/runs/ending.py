@@ -45,7 +45,7 @@ async def _without_version(
     if await book.end(session, run["id"], state, error) is None:
         return False
     if bad:
-        await claims.take_out(tally, run["batch"], bad)
+        await claims.take_out(tally, bad)
     await claims.give_back(tally, run["batch"], tries)
     await tally.write()
     return True
