@@ -44,7 +44,7 @@ class BudgetRequest(bodies.RequestBody):
 
 
 _OptionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=50)]
-_OptionValue = Annotated[str, AfterValidator(texts.plain), Field(max_length=200)]
+_OptionValue = Annotated[str, texts.PLAIN, Field(max_length=200)]
 
 
 class GenerateRequest(bodies.RequestBody):
@@ -64,7 +64,7 @@ class GenerateRequest(bodies.RequestBody):
         default=None, description="provider:model[:tag]; the route of the type decides when absent"
     )
     context: str | None = Field(default=None, min_length=1, max_length=200)
-    context_text: Annotated[str, AfterValidator(texts.plain)] | None = Field(
+    context_text: Annotated[str, texts.PLAIN] | None = Field(
         default=None, max_length=MAX_CONTEXT_CHARS, description="the project's own words and names"
     )
     options: dict[_OptionName, _OptionValue] = Field(

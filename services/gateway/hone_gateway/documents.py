@@ -12,9 +12,11 @@ from starlette.responses import JSONResponse, Response
 from hone_chassis import Service
 from hone_gateway.api_keys import KeyRequest
 from hone_gateway.artifacts import GenerateRequest
+from hone_gateway.datasets import BuildRequest, ImportRequest
 from hone_gateway.feedback.words import FeedbackRequest
 from hone_gateway.http.bodies import RequestBody
 from hone_gateway.hub import ConvertRequest, InspectRequest
+from hone_gateway.models import PromoteRequest, RollBackRequest
 from hone_gateway.training import TrainRequest
 from hone_gateway.validation import ValidateRequest
 
@@ -22,9 +24,13 @@ _REF = "#/components/schemas/{model}"
 BODIES: dict[str, type[RequestBody]] = {
     "/api/artifacts": GenerateRequest,
     "/api/artifacts/{artifact_id}/feedback": FeedbackRequest,
+    "/api/datasets/build": BuildRequest,
+    "/api/datasets/import": ImportRequest,
     "/api/hub/convert": ConvertRequest,
     "/api/hub/inspect-file": InspectRequest,
     "/api/keys": KeyRequest,
+    "/api/models/{name}/promote": PromoteRequest,
+    "/api/models/{name}/rollback": RollBackRequest,
     "/api/train": TrainRequest,
     "/api/validate": ValidateRequest,
 }

@@ -96,6 +96,20 @@ class RoutesFileTooLarge(GatewayError):
         )
 
 
+class NotARegistryFile(GatewayError):
+    status, code, title = 415, "not_a_registry_file", "The body must be YAML or JSON"
+
+    def __init__(self) -> None:
+        super().__init__("Send what `hone models export` wrote, with `Content-Type: application/yaml`.")
+
+
+class RegistryFileTooLarge(GatewayError):
+    status, code, title = 413, "registry_file_too_large", "The registry's file is too large"
+
+    def __init__(self) -> None:
+        super().__init__("It does not fit into a message of 1 MiB; import the models one file at a time.")
+
+
 class MalformedBody(GatewayError):
     status, code, title = 400, "malformed_body", "The body is not valid JSON"
 

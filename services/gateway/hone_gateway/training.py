@@ -21,7 +21,7 @@ from hone_gateway.jobs.endpoints import accepted
 
 _CHECK_LIMIT_S = 15.0  # the first check after a start imports torch
 _SettingName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*$", max_length=50)]
-_SettingText = Annotated[str, AfterValidator(texts.plain), Field(max_length=500)]
+_SettingText = Annotated[str, texts.PLAIN, Field(max_length=500)]
 
 
 class TrainRequest(bodies.RequestBody):
@@ -32,7 +32,7 @@ class TrainRequest(bodies.RequestBody):
     type: ArtifactType
     method: Method
     base: Annotated[str, AfterValidator(model_reference)] | None = None
-    dataset: Annotated[str, AfterValidator(texts.name)] | None = Field(
+    dataset: Annotated[str, texts.NAME] | None = Field(
         default=None, max_length=4096, description="digest of a dataset, or a file's URI"
     )
     settings: dict[_SettingName, bool | int | float | _SettingText | None] = Field(

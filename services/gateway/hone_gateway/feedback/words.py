@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from hone_contracts.feedback import MAX_COMMENT_CHARS, Correction
 from hone_contracts.reward import Thumb
@@ -13,9 +13,9 @@ from hone_contracts.validation import MAX_CONTENT_CHARS
 from hone_gateway.http import bodies, texts
 from hone_gateway.keys import Principal
 
-_Correction = Annotated[str, Field(max_length=MAX_CONTENT_CHARS), AfterValidator(texts.written)]
-_Comment = Annotated[str, Field(max_length=MAX_COMMENT_CHARS), AfterValidator(texts.written)]
-_User = Annotated[str, Field(max_length=100), AfterValidator(texts.name)]
+_Correction = Annotated[str, Field(max_length=MAX_CONTENT_CHARS), texts.WRITTEN]
+_Comment = Annotated[str, Field(max_length=MAX_COMMENT_CHARS), texts.WRITTEN]
+_User = Annotated[str, Field(max_length=100), texts.NAME]
 
 
 class FeedbackRequest(bodies.RequestBody):

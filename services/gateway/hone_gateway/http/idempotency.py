@@ -70,6 +70,18 @@ async def kept(database: Database, request: Request) -> Answer | None:
         return await _kept(session, asked)
 
 
+async def asked_once(database: Database, request: Request, ask: Callable[[], Awaitable[Answer]]) -> Response:
+    """As ``once``, for what another service does at once and would do again: with a key it is asked under the lock of
+    the key's row. For quick questions only; on SQLite everybody who writes waits."""
+    if HEADER not in request.headers:
+        return (await ask()).response()
+
+    async def work(_session: AsyncSession) -> Answer:
+        return await ask()
+
+    return await once(database, request, work)
+
+
 async def answered(database: Database, request: Request, answer: Answer) -> Response:
     """As ``once``, for an answer that changed nothing: the first one given is the one given again."""
     if HEADER not in request.headers:

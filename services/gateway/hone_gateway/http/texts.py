@@ -1,5 +1,7 @@
 """Texts that people write: plain, and with something in them where that matters."""
 
+from pydantic import AfterValidator
+
 
 def plain(text: str) -> str:
     for place, character in enumerate(text):
@@ -22,3 +24,6 @@ def name(text: str) -> str:
     if not text or not text.isprintable():
         raise ValueError("a name is one line of printable characters")
     return text
+
+
+PLAIN, WRITTEN, NAME = AfterValidator(plain), AfterValidator(written), AfterValidator(name)
