@@ -8,7 +8,11 @@ from hone_contracts.training import TrainingCompleted
 from hone_hub.deploy.deployments import Deployments
 from hone_hub.deploy.embedded import EmbeddedWeights
 from hone_hub.deploy.files import VersionFiles
+from hone_hub.deploy.ollama.everywhere import Hosts
+from hone_hub.deploy.ollama.examples import OllamaExamples
+from hone_hub.deploy.ollama.weights import OllamaWeights
 from hone_hub.deploy.prompts import PromptsPassThrough
+from hone_hub.deploy.proven_files import ProvenFiles
 from hone_hub.deploy.proving import Proving
 from hone_hub.file_roots import FileRoots
 from hone_hub.handlers import Conversions, Inspections
@@ -34,10 +38,12 @@ def create(settings: HubSettings | None = None) -> Service:
 def _deployments(settings: HubSettings, cancellations: Cancellations) -> Deployments:
     # What the trainer made, and the models that versions are of, lie among Hone's own data.
     roots = FileRoots((*settings.file_roots, *settings.model_folders, settings.data_dir))
-    files, proving = VersionFiles(settings.data_dir / "models", roots), Proving(roots, settings.proof_limit_s)
+    proving = Proving(roots, settings.proof_limit_s)
+    files = ProvenFiles(VersionFiles(settings.data_dir / "models", roots), proving)
+    hosts = Hosts(settings.ollama_host, settings.proof_limit_s)
     return Deployments(
-        weights={"llamacpp": EmbeddedWeights(files, proving)},
-        prompts={"": PromptsPassThrough()},
+        weights={"llamacpp": EmbeddedWeights(files), "ollama": OllamaWeights(files, hosts)},
+        prompts={"": PromptsPassThrough(), "ollama": OllamaExamples(hosts)},
         cancellations=cancellations,
         max_deliver=settings.max_deliver,
     )

@@ -16,4 +16,5 @@ def body_of(error: HubError) -> ErrorBody:
         title=" ".join([words[0], *(word if word.isupper() else word.lower() for word in words[1:])]),
         detail=" ".join(str(error).split()),
         status=error.status,
+        transient=error.transient,
     )

@@ -8,11 +8,12 @@ from pathlib import Path
 class HubError(Exception):
     """Base of the hub's errors. The text is one line: what is wrong, then what to do next.
 
-    ``status`` is HTTP's word for it, ``exit_code`` that of the command line.
+    ``status`` is HTTP's word for it, ``exit_code`` that of the command line. What is ``transient`` may work later.
     """
 
     exit_code = 1
     status = 422
+    transient = False
 
     def __init__(self, problem: str, advice: str) -> None:
         super().__init__(f"{problem}; {advice}" if advice else problem)

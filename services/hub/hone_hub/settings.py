@@ -34,6 +34,11 @@ class HubSettings(ServiceSettings):
     proof_limit_s: PositiveFloat = Field(
         default=300.0, description="loading a model from a slow disk, and a few short answers of it"
     )
+    ollama_host: str = Field(
+        default="127.0.0.1:11434",
+        validation_alias="OLLAMA_HOST",
+        description="as Ollama itself reads it; several, separated by commas: each that has the base gets a version",
+    )
     starter_dir: Path | None = Field(default=None, description="where the model that ships with Hone lies")
 
     @property

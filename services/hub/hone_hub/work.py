@@ -13,7 +13,7 @@ Conversation = tuple[dict[str, str], ...]
 
 
 class ConvertWork(BaseModel):
-    """``name`` is what the file calls its model; the source folder's name when None."""
+    """``name`` and ``version`` are what the file calls its model; the source folder's name when None."""
 
     worker: ClassVar[str] = "hone_hub.worker"
     kind: Literal["convert"] = "convert"
@@ -22,6 +22,7 @@ class ConvertWork(BaseModel):
     quantization: Quantization
     overwrite: bool
     name: str | None = None
+    version: str | None = None
 
 
 class InspectWork(BaseModel):
@@ -61,6 +62,13 @@ class Answer(BaseModel):
     finish: str | None
     prompt_tokens: int
     completion_tokens: int
+
+
+class Prompt(BaseModel):
+    """A conversation as the model reads it."""
+
+    conversation: Conversation
+    token_ids: tuple[int, ...]
 
 
 class Proof(BaseModel):

@@ -65,7 +65,13 @@ def _convert(work: ConvertWork) -> dict[str, Any]:
             _tell(Told(step=Step(stage="convert", message=message, done=done, total=total)))
 
     report = convert(
-        work.source, work.target, Quant(work.quantization), tell, force=work.overwrite, name=work.name
+        work.source,
+        work.target,
+        Quant(work.quantization),
+        tell,
+        force=work.overwrite,
+        name=work.name,
+        version=work.version,
     )
     size_bytes = report.size_bytes
     _tell(Told(step=Step(stage="digest", message=work.target.name, done=size_bytes, total=size_bytes)))

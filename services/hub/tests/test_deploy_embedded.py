@@ -76,7 +76,7 @@ async def test_weights_become_a_proven_file_that_the_generator_can_ask_for(
     assert (done.uri, done.sha256) == (done.served.model_uri, done.served.model_sha256)
     assert done.size_bytes == path.stat().st_size
     assert done.proof["answers"][0] == '[{"r":["member","1:N","loans"]}]'
-    assert done.proof["template"] == "3 conversations rendered as the base's template does"
+    assert done.proof["template"] == "4 conversations rendered as the base's template does"
     told = {"planned", "dataset", "method", "parameters", "figures", "code_version", "artifact_type"}
     assert done.model_dump(include=told) == wanted.model_dump(include=told)
 

@@ -58,16 +58,17 @@ def convert(
     *,
     force: bool = False,
     name: str | None = None,
+    version: str | None = None,
 ) -> ConversionReport:
     """Converts the folder `source` to the file `out`, which appears only when it is complete and checked.
 
-    `name` is written as general.name, by default the folder's name. An exception from `progress` stops the
-    conversion and leaves nothing behind. Raises HubError.
+    `name` is written as general.name, by default the folder's, and `version` as general.version. An exception from
+    `progress` stops the conversion and leaves nothing behind. Raises HubError.
     """
     if not out.parent.is_dir():
         raise FileMissing(out.parent, "create the folder first")
     _check_free(out, force)
-    recipe = Recipe.read(Checkpoint(source), quant, name)
+    recipe = Recipe.read(Checkpoint(source), quant, name, version)
     _check_disk(out, recipe)
     with _temporary_beside(out, recipe.data_bytes) as temporary:
         write_header(temporary, recipe)

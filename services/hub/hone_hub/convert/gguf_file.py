@@ -26,6 +26,8 @@ def write_header(path: Path, recipe: Recipe) -> None:
     writer = gguf.GGUFWriter(None, recipe.architecture.gguf_name)
     writer.add_type("model")
     writer.add_name(recipe.name)
+    if recipe.version is not None:
+        writer.add_version(recipe.version)
     writer.add_file_type(FILE_TYPES[recipe.quant])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     recipe.architecture.write_metadata(recipe.checkpoint.config, writer)

@@ -24,9 +24,12 @@ class Recipe:
     chat_templates: dict[str, str]
     quant: Quant
     name: str
+    version: str | None
 
     @classmethod
-    def read(cls, checkpoint: Checkpoint, quant: Quant, name: str | None) -> Recipe:
+    def read(
+        cls, checkpoint: Checkpoint, quant: Quant, name: str | None, version: str | None = None
+    ) -> Recipe:
         """Reads all but the weights themselves; raises ConversionError for what cannot be converted."""
         architecture = architecture_of(checkpoint.config)
         plan = architecture.plan(checkpoint.config, open_weights(checkpoint))
@@ -38,6 +41,7 @@ class Recipe:
             chat_templates=checkpoint.chat_templates(),
             quant=quant,
             name=name or checkpoint.folder.resolve().name,
+            version=version,
         )
 
     @cached_property

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from hone_chassis import Outcome, ProgressPublisher, Transient
 from hone_chassis.cancellations import Cancellations, JobWasCancelled
+from hone_chassis.logs import get_logger
 from hone_contracts.deployment import DeploymentFailed, ModelDeployed
 from hone_contracts.errors import ErrorBody
 from hone_contracts.training import TrainingCompleted
@@ -11,8 +12,11 @@ from hone_hub.converting import steps_to
 from hone_hub.deploy.errors import NothingToDeploy, WeightsNotServable
 from hone_hub.deploy.versions import reference
 from hone_hub.deploy.way import Way
+from hone_hub.error_bodies import body_of
 from hone_hub.errors import HubError
 from hone_hub.refusals import Refused
+
+log = get_logger(__name__)
 
 
 class Deployments:
@@ -32,20 +36,22 @@ class Deployments:
     async def deploy(self, order: TrainingCompleted, progress: ProgressPublisher) -> Outcome:
         try:
             way = self._way(order)
-            try:
-                async with self._cancellations.interruptible(order.correlation_id):
-                    return Outcome([await self._deployed(way, order, progress)])
-            except JobWasCancelled:
-                await way.remove(order)
-                return Outcome()
         except HubError as error:
-            return _failed(order, Refused.because(error).body())
+            return _failed(order, body_of(error))
+        try:
+            async with self._cancellations.interruptible(order.correlation_id):
+                return Outcome([await self._deployed(way, order, progress)])
+        except JobWasCancelled:
+            await _remove(way, order)
+            return Outcome()
+        except HubError as error:
+            why = body_of(error)
+            if error.transient and progress.attempt < self._max_deliver:
+                raise Transient(why.code, why.title, why.detail, why.status) from error
         except Refused as refused:
-            return _failed(order, refused.body())
-        except Transient as error:
-            if progress.attempt < self._max_deliver:
-                raise
-            return _failed(order, error.body())
+            why = refused.body()
+        left = await _remove(way, order)
+        return _failed(order, why.model_copy(update={"detail": why.detail + left}))
 
     async def _deployed(
         self, way: Way, order: TrainingCompleted, progress: ProgressPublisher
@@ -77,6 +83,16 @@ class Deployments:
         if provider not in self._weights:
             raise WeightsNotServable(order.planned.model, provider)
         return self._weights[provider]
+
+
+async def _remove(way: Way, order: TrainingCompleted) -> str:
+    """What is left of it, to be added to what is told."""
+    try:
+        await way.remove(order)
+    except HubError as error:
+        log.warning("a version could not be removed", version=order.planned.name, error=str(error))
+        return f"; what there is of it could not be removed: {error.problem}"
+    return ""
 
 
 def _failed(order: TrainingCompleted, error: ErrorBody) -> Outcome:

@@ -21,17 +21,20 @@ from hone_hub.deploy.errors import UnsoundFile, VersionTaken
 from hone_hub.deploy.versions import plain, reference, version_name
 from hone_hub.errors import FileUnreadable
 from hone_hub.file_roots import FileRoots
-from hone_hub.work import ConvertWork, InspectWork, Step
+from hone_hub.work import ConvertWork, InspectWork, Prompt, Step
 from hone_hub.worker_process import OnStep
 
 
 class Record(BaseModel):
-    """What is known of a version's file; ``run`` made it."""
+    """What is known of a version's file; ``run`` made it. ``prompts`` are how it reads conversations; ``end`` is the
+    token that it ends its answers with."""
 
     run: str
     sha256: str
     size_bytes: int
     proof: dict[str, Any]
+    prompts: tuple[Prompt, ...] = ()
+    end: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,14 @@ class VersionFiles:
         source, target = self._roots.path_of(order.weights_uri), self.target(order)
         unproven = _unproven(target)
         _create_folder(target.parent)
-        name = f"{reference(order.planned).name} {target.stem}"
-        work = ConvertWork(source=source, target=unproven, quantization="q8_0", overwrite=True, name=name)
+        work = ConvertWork(
+            source=source,
+            target=unproven,
+            quantization="q8_0",
+            overwrite=True,
+            name=reference(order.planned).name,
+            version=version_name(order.planned),
+        )
         report = await converted(work, tell)
         sha256, size_bytes = report["sha256"], report["size_bytes"]
         await tell(Step(stage="inspect", message=target.name, done=size_bytes, total=size_bytes))
@@ -80,10 +89,19 @@ class VersionFiles:
             raise UnsoundFile([each["message"] for each in inspected["problems"]])
         return Made(path=unproven, sha256=sha256, size_bytes=size_bytes, report=inspected)
 
-    def publish(self, order: TrainingCompleted, made: Made, proof: dict[str, Any]) -> Record:
+    def publish(
+        self, order: TrainingCompleted, made: Made, proof: dict[str, Any], prompts: tuple[Prompt, ...]
+    ) -> Record:
         """The record first: a file without one is nobody's."""
         target = self.target(order)
-        record = Record(run=order.correlation_id, sha256=made.sha256, size_bytes=made.size_bytes, proof=proof)
+        record = Record(
+            run=order.correlation_id,
+            sha256=made.sha256,
+            size_bytes=made.size_bytes,
+            proof=proof,
+            prompts=prompts,
+            end=_end(made.report),
+        )
         _write(_record_of(target), record.model_dump_json(indent=1))
         made.path.replace(target)
         _sync(target.parent)
@@ -102,6 +120,11 @@ class VersionFiles:
             _record_of(target).unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # others' versions lie there
             target.parent.rmdir()
+
+
+def _end(report: dict[str, Any]) -> str:
+    special = (report["tokenizer"] or {}).get("special", {})
+    return special.get("eos", {}).get("text") or ""
 
 
 def _unproven(target: Path) -> Path:

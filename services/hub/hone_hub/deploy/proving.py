@@ -14,7 +14,7 @@ from hone_hub.deploy.questions import CONVERSATIONS, MAX_ANSWER_TOKENS, check_an
 from hone_hub.errors import HubError, TookTooLong
 from hone_hub.file_roots import FileRoots
 from hone_hub.refusals import Refused
-from hone_hub.work import Conversation, Proof, ProveWork, RenderWork, Step
+from hone_hub.work import Conversation, Prompt, Proof, ProveWork, RenderWork, Step
 from hone_hub.worker_process import OnStep
 
 # As the generator runs them: a small model's threads would wait for each other.
@@ -30,6 +30,11 @@ class Proven:
     proof: Proof
     conversations: tuple[Conversation, ...]
     by_base: bool
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        pairs = zip(self.conversations, self.proof.token_ids, strict=True)
+        return tuple(Prompt(conversation=conversation, token_ids=ids) for conversation, ids in pairs)
 
     def told(self) -> dict[str, Any]:
         """As it is kept with the version."""

@@ -18,6 +18,10 @@ _PLAIN = ("In one short sentence: what does a library lend?",)
 CONVERSATIONS: tuple[Conversation, ...] = (
     ({"role": "user", "content": "Which loans are overdue?"},),
     (
+        {"role": "system", "content": "You are terse."},
+        {"role": "user", "content": "książki – 日本語 📚\n\n{}"},
+    ),
+    (
         {"role": "user", "content": "each member has many loans ."},
         {"role": "assistant", "content": '[{"r":["member","1:N","loans"]}]'},
         {"role": "user", "content": "każdy członek wypożycza książki – 日本語 📚"},
@@ -29,7 +33,7 @@ CONVERSATIONS: tuple[Conversation, ...] = (
         {"role": "user", "content": "Thanks!\n\n```sql\nSELECT 1;\n```"},
     ),
 )
-"""One turn, several, and a system's turn before them; with text that templates and tokenizers get wrong."""
+"""One turn and several, with a system's before them and without; text that templates and tokenizers get wrong."""
 
 
 def questions(reading: Reading) -> tuple[str, ...]:

@@ -21,12 +21,9 @@ class Deployed:
 
 class Way(Protocol):
     async def deploy(self, order: TrainingCompleted, tell: OnStep) -> Deployed:
-        """Twice is the same as once. What fails leaves nothing that is served.
-
-        Raises HubError, Refused or Transient.
-        """
+        """Twice is the same as once. Raises HubError or Refused."""
         ...
 
     async def remove(self, order: TrainingCompleted) -> None:
-        """Whatever there is of the version, for its job was cancelled."""
+        """Whatever there is of the version: it failed, or its job was cancelled. Raises HubError."""
         ...
