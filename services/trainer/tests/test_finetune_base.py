@@ -16,7 +16,7 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from tokenizers import Tokenizer  # noqa: E402
 
-from hone_trainer.finetune import base, from_gguf, gguf_file  # noqa: E402
+from hone_trainer.finetune import base, from_gguf, gguf_file, words  # noqa: E402
 from hone_trainer.finetune.base import Base  # noqa: E402
 from hone_trainer.finetune.errors import BaseUnreadable, BaseUnsupported  # noqa: E402
 from hone_trainer.finetune.spec import Spec  # noqa: E402
@@ -75,7 +75,7 @@ def test_the_tokenizer_is_the_one_that_was_trained() -> None:
     added = {entry["content"]: entry["special"] for entry in told["added_tokens"]}
     kinds = [1 if token not in added else 3 if added[token] else 4 for token in tokens]
     merges = [(left, right) for left, right in told["model"]["merges"]]
-    again = from_gguf.vocabulary_of(Path("m"), tokens, kinds, merges).tokenizer
+    again = words.vocabulary_of(Path("m"), tokens, kinds, merges).tokenizer
     assert json.loads(again.to_str()) == told
     for text in NASTY:
         assert again.encode(text).ids == trained.encode(text).ids, text
@@ -142,7 +142,7 @@ def test_a_folder_of_another_family_is_refused_with_what_to_do_instead(tmp_path:
     folder = tiny(tmp_path / "hf")
     base.load(spec(base_hf=folder))
     config = json.loads((folder / "config.json").read_text())
-    for change in (
+    changes: list[dict[str, object]] = [
         {"architectures": ["Qwen2ForCausalLM"]},
         {"num_key_value_heads": 1},
         {"hidden_size": 1 << 40},
@@ -151,7 +151,8 @@ def test_a_folder_of_another_family_is_refused_with_what_to_do_instead(tmp_path:
         {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e6}},
         {"tie_word_embeddings": False},
         {"attention_bias": True},
-    ):
+    ]
+    for change in changes:
         (folder / "config.json").write_text(json.dumps(config | change))
         with pytest.raises(BaseUnsupported, match="few_shot"):
             base.load(spec(base_hf=folder))
@@ -160,12 +161,13 @@ def test_a_folder_of_another_family_is_refused_with_what_to_do_instead(tmp_path:
 def test_another_tokenizer_or_template_is_refused(tmp_path: Path) -> None:
     folder = tiny(tmp_path / "hf")
     written = json.loads((folder / "tokenizer.json").read_text())
-    for change in (
+    changes: list[dict[str, object]] = [
         {"normalizer": {"type": "Lowercase"}},
         {"pre_tokenizer": {"type": "Whitespace"}},
         {"added_tokens": written["added_tokens"][1:]},
         {"added_tokens": []},
-    ):
+    ]
+    for change in changes:
         (folder / "tokenizer.json").write_text(json.dumps(written | change))
         with pytest.raises(BaseUnsupported):
             base.load(spec(base_hf=folder))

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the trainer's training packages are not installed")
 
 import numpy as np  # noqa: E402
-from hypothesis import given  # noqa: E402
+from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from hone_trainer.finetune import base, lessons, loop, pairs  # noqa: E402
@@ -84,23 +84,30 @@ def test_replay_is_new_passages_of_the_starter_s_corpus_and_differs_by_seed(voca
     assert lessons.replay(vocabulary, 1, 0) == []
 
 
-@given(
-    epochs=st.floats(0.2, 4),
-    pool=st.integers(1, 40),
-    again=st.integers(0, 60),
-    seed=st.integers(0, 5),
-)
+@settings(max_examples=40, deadline=None)
+@given(epochs=st.floats(0.2, 4), pool=st.integers(1, 40), again=st.integers(0, 60), seed=st.integers(0, 5))
 def test_each_epoch_reads_the_whole_pool_and_all_of_the_replay_is_read_once(
-    epochs: float, pool: int, again: int, seed: int
+    vocabulary: Vocabulary, epochs: float, pool: int, again: int, seed: int
 ) -> None:
-    taught = [lesson(10 + number) for number in range(pool)]
-    replayed = [lesson(100 + number) for number in range(again)]
-    course = lessons.order(taught, replayed, Settings(epochs=epochs), seed)
-    read = Counter(len(each.tokens) for each in course)
-    assert all(read[len(each.tokens)] == 1 for each in replayed)
-    times = {read[len(each.tokens)] for each in taught}
-    assert times <= {math.floor(epochs), math.ceil(epochs)}
-    assert abs(sum(read[len(each.tokens)] for each in taught) - epochs * pool) <= 1
+    some = [Pair(user="\na .", assistant="[]", weight=1 + number) for number in range(pool)]
+    chosen = Settings(epochs=epochs, renamed_share=0)
+    taught = lessons.epochs(vocabulary, some, chosen, seed, Path("p"))
+    replayed = [lesson(100, weight=90 + number / 100) for number in range(again)]
+    read = Counter(each.weight for each in lessons.mixed(taught, replayed, seed))
+    assert all(read[each.weight] == 1 for each in replayed)
+    assert {read[each.weight] for each in some} <= {math.floor(epochs), math.ceil(epochs)}
+    assert abs(sum(read[each.weight] for each in some) - epochs * pool) <= 1
+
+
+def test_a_share_of_each_epoch_is_read_under_other_names(vocabulary: Vocabulary) -> None:
+    some = [Pair(user="\nloans roll up to members .", assistant='[{"r":["loans","N:1","members"]}]')] * 200
+    chosen = Settings(epochs=2, renamed_share=0.5)
+    first, second = lessons.epochs(vocabulary, some, chosen, 1, Path("p"))
+    for epoch in (first, second):
+        told = Counter(vocabulary.tokenizer.decode(each.tokens) for each in epoch)
+        assert 60 < told.most_common(1)[0][1] < 140
+        assert len(told) > 50
+    assert first != second
 
 
 @given(lengths=st.lists(st.integers(2, 150), min_size=1, max_size=60), tokens=st.integers(160, 900))

@@ -1,5 +1,6 @@
 """What is read in which order: the pool's pairs, again and again, among new passages of the starter's own corpus."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from hone_trainer.finetune.errors import PairsInvalid
 from hone_trainer.finetune.pairs import Pair
+from hone_trainer.finetune.renaming import Renamer
 from hone_trainer.finetune.spec import Settings
 from hone_trainer.starter import corpus
 from hone_trainer.starter.export import CONTEXT_TOKENS
@@ -84,18 +86,34 @@ def old_skills(vocabulary: Vocabulary, count: int) -> list[Lesson]:
     return [Lesson(tokens, targets, 1.0) for tokens, targets in corpus.encoded(vocabulary, drawn)]
 
 
-def order(pool: Sequence[Lesson], again: Sequence[Lesson], settings: Settings, seed: int) -> list[Lesson]:
-    """The whole course: each epoch has all of the pool (the last maybe a part) and its share of the replay, mixed."""
+def epochs(
+    vocabulary: Vocabulary, pairs: Sequence[Pair], settings: Settings, seed: int, path: Path
+) -> list[list[Lesson]]:
+    """The pool as each epoch reads it, the last one maybe a part of it: always in another order, and a share of it
+    under other names. Raises PairsInvalid."""
     rng = Random(seed)  # noqa: S311 - an order, not a secret
-    course: list[Lesson] = []
-    left, begin = settings.epochs, 0
+    renamer = Renamer.of(CORPUS_SEED, f"{seed}:names")
+    found: list[list[Lesson]] = []
+    left = settings.epochs
     while left > 0:
-        part = min(1.0, left)
-        left = round(left - part, 9)
-        end = round(len(again) * (settings.epochs - left) / settings.epochs)
-        mixed = [*rng.sample(pool, round(len(pool) * part)), *again[begin:end]]
-        rng.shuffle(mixed)
-        course += mixed
+        some = rng.sample(pairs, math.ceil(len(pairs) * min(1.0, left)))
+        told = [renamer.renamed(pair) if rng.random() < settings.renamed_share else pair for pair in some]
+        found.append(of_pairs(vocabulary, told, path)[0])
+        left = round(left - 1, 9)
+    return found
+
+
+def mixed(pool: Sequence[Sequence[Lesson]], again: Sequence[Lesson], seed: int) -> list[Lesson]:
+    """The whole course: each epoch with its share of the replay."""
+    rng = Random(seed)  # noqa: S311 - an order, not a secret
+    total, course, begin = sum(len(epoch) for epoch in pool), list[Lesson](), 0
+    read = 0
+    for epoch in pool:
+        read += len(epoch)
+        end = round(len(again) * read / total)
+        both = [*epoch, *again[begin:end]]
+        rng.shuffle(both)
+        course += both
         begin = end
     return course
 

@@ -57,27 +57,31 @@ def finetune(spec: Spec, tell: Tell) -> dict[str, Any]:
 class _Course:
     """What a run reads: the pool without what is kept back, and the starter's own corpus."""
 
-    taught: list[Lesson]
+    taught: list[list[Lesson]]
+    """As each epoch reads it."""
+
     again: list[Lesson]
     kept: list[Lesson]
+    trained: int
     too_long: int
 
 
 def _course(spec: Spec, start: Base, tell: Tell) -> _Course:
     settings, vocabulary = spec.settings, start.vocabulary
     train, kept = pairs.held_back(pairs.read(spec.pairs), settings.held_back_share, spec.seed)
-    (taught, long), (unseen, _) = (lessons.of_pairs(vocabulary, some, spec.pairs) for some in (train, kept))
-    if not taught:
+    (once, long), (unseen, _) = (lessons.of_pairs(vocabulary, some, spec.pairs) for some in (train, kept))
+    if not once:
         raise PairsInvalid(spec.pairs, None, "holds no pair that the model's context has room for")
-    read = settings.epochs * sum(len(lesson.tokens) for lesson in taught)
+    taught = lessons.epochs(vocabulary, train, settings, spec.seed, spec.pairs)
+    read = sum(len(lesson.tokens) for epoch in taught for lesson in epoch)
     share = settings.replay_share / (1 - settings.replay_share)
     again = lessons.replay(vocabulary, spec.seed, round(read * share))
-    tell(Line(stage="data", message=f"{len(taught)} pairs, {len(again)} passages of the starter's corpus"))
-    return _Course(taught, again, unseen, long)
+    tell(Line(stage="data", message=f"{len(once)} pairs, {len(again)} passages of the starter's corpus"))
+    return _Course(taught, again, unseen, len(once), long)
 
 
 def _train(spec: Spec, start: Base, course: _Course, folder: Path, tell: Tell) -> list[Step]:
-    order = lessons.order(course.taught, course.again, spec.settings, spec.seed)
+    order = lessons.mixed(course.taught, course.again, spec.seed)
     batches = list(lessons.batches(order, spec.settings.batch_tokens, start.vocabulary.id(PAD)))
     held_back = {"pool": course.kept, "corpus": lessons.old_skills(start.vocabulary, _OLD_SKILLS)}
     before = loop.mean_losses(start.model, held_back)
@@ -106,7 +110,7 @@ def _figures(course: _Course, steps: list[Step]) -> dict[str, Any]:
     """What came of it. The losses before and after are of what was never trained on."""
     measured = [step.held_back for step in steps if step.held_back]
     return {
-        "pairs_trained": len(course.taught),
+        "pairs_trained": course.trained,
         "pairs_held_back": len(course.kept),
         "pairs_too_long": course.too_long,
         "replayed": len(course.again),

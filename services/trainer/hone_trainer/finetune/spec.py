@@ -21,6 +21,9 @@ class Settings(BaseModel):
     replay_share: float = Field(default=0.4, ge=0, lt=1)
     """Of all tokens, how many are of the starter's own corpus, so that old skills stay."""
 
+    renamed_share: float = Field(default=0.5, ge=0, le=1)
+    """Of the pool's passages, how many are read under other names each time; see `renaming`."""
+
     muon_lr: float = Field(default=0.002, ge=0, le=1)
     """For the matrices; the starter's own training began with 0.01 and ended at nothing."""
 
