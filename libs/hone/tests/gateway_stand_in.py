@@ -108,9 +108,13 @@ class Gateway:
             "/api/jobs/j-1/cancel": (job("cancelled"), 200),
             "/api/hub/convert": (job("queued"), 202),
             "/api/hub/inspect-file": (_REPORT, 200),
-            "/api/train": (job("queued"), 202),
+            "/api/train": ({"job_id": "j-1", "status_url": "/api/jobs/j-1"}, 202),
             "/api/models": ({"models": [_MODEL]}, 200),
             "/api/models/hone-starter": (_MODEL, 200),
+            "/api/models/hone-starter/evaluations": ({"evaluations": [EVALUATION]}, 200),
+            "/api/artifacts/a-1/feedback": (
+                ({"feedback": [FEEDBACK]}, 200) if request.method == "GET" else (FEEDBACK, 201)
+            ),
             "/api/routes": ({"routes": {"mermaid_erd": ROUTE}, "set_by": {"mermaid_erd": "user"}}, 200),
             "/api/keys": ({"keys": [_KEY]} if request.method == "GET" else _KEY | {"key": "hone_new"}, 200),
             "/api/keys/ci": ({"keys": [_KEY]}, 200),
@@ -130,6 +134,32 @@ class Gateway:
 _MODEL = {
     "name": "hone-starter",
     "versions": [{"version": 1, "uri": "file:///x.gguf", "aliases": ["champion"], "size_bytes": 2_800_000}],
+}
+EVALUATION = {
+    "model": "hone-starter",
+    "artifact_type": "mermaid_erd",
+    "champion": 1,
+    "challenger": 2,
+    "run_id": "job_1",
+    "verdict": "rejected",
+    "reasons": ["worse than the champion beyond doubt", "quality 0.41 after 0.60"],
+    "figures": {"pairs": 20, "quality": {"value": -0.19, "low": -0.3, "high": -0.1}},
+    "created_at": "2026-01-01T00:00:00Z",
+}
+FEEDBACK: dict[str, Any] = {
+    "id": "fb_1",
+    "artifact_id": "a-1",
+    "user": "ci",
+    "thumb": "up",
+    "score": None,
+    "comment": None,
+    "correction": None,
+    "reward": 0.895,
+    "learned": True,
+    "not_learned": None,
+    "supersedes": None,
+    "superseded_by": None,
+    "created_at": "2026-01-01T00:00:00.5+00:00",
 }
 _REPORT: dict[str, Any] = {
     "architecture": "llama",

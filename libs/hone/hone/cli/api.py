@@ -38,6 +38,14 @@ class Api:
         """Raises `Refused` for problem documents, `Unavailable` for anything else that is no answer."""
         return self._ask("GET", path, params={k: v for k, v in query.items() if v is not None})
 
+    def get_text(self, path: str) -> str:
+        """An answer that is no JSON."""
+        with self._open("GET", path) as response:
+            try:
+                return _body(response).decode()
+            except UnicodeDecodeError as error:
+                raise BadAnswer("is not UTF-8 text") from error
+
     def post(self, path: str, body: Document | None = None) -> Document:
         return self._ask("POST", path, json=body)
 

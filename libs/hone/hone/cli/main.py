@@ -25,15 +25,16 @@ _COMMANDS = {
     "down": ("machine:down", "Stop it."),
     "status": ("status:status", "What runs, and whether it is ready."),
     "generate": ("generate:generate", "Turn requirements into an artifact."),
+    "feedback": ("feedback:feedback", "Say what an artifact is worth; Hone learns from it."),
     "validate": ("validate:validate", "Score an artifact file; works without a server."),
     "jobs": ("jobs:jobs", "List, show, watch and cancel jobs."),
     "hub": ("hub:hub", "Convert models to GGUF, inspect GGUF files."),
-    "models": ("models:models", "The models that Hone knows."),
+    "models": ("models:models", "Models and their versions: see, promote, roll back, export."),
     "routes": ("routes:routes", "Which models serve which artifact type."),
     "keys": ("keys:keys", "API keys: create, list, revoke."),
     "dead": ("dead:dead", "Messages nobody could process: read them, send them again."),
-    "dataset": ("dataset:dataset", "Training data: check and repair files; works without a server."),
-    "train": ("train:train", "Train a model for an artifact type."),
+    "train": ("train:train", "Train a version of a model, and prove it."),
+    "dataset": ("dataset:dataset", "Training data: check files, see the pool, build datasets."),
 }
 
 

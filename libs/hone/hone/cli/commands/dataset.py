@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from hone.cli.answers import Document
+from hone.cli.commands import dataset_kept
 from hone.cli.errors import (
     FAILED,
     NOT_AUTHORISED,
@@ -42,7 +43,11 @@ class DatasetProblem(CliError):
 
 @click.group()
 def dataset() -> None:
-    """Training data: check and repair files."""
+    """Training data: check and repair files; see the pool, and build datasets of it."""
+
+
+for each in dataset_kept.COMMANDS:
+    dataset.add_command(each)
 
 
 @dataset.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from hone.cli.api import Api, path_to
 from hone.cli.attempts import attempt_lines
 from hone.cli.durations import Duration
 from hone.cli.errors import WrongInput
-from hone.cli.files import read_text
+from hone.cli.files import read_text, write_text
 from hone.cli.follow import follow_on_terminal
 from hone.cli.output import json_option, plain, print_content, print_json, say
 
@@ -114,7 +113,7 @@ def show(artifact: Document, out: Path | None, as_json: bool) -> None:
     content = field(artifact, "content", str)
     if out is not None:
         out = _file_in(out, artifact)
-        _write(out, content)
+        write_text(out, content, "the artifact is stored, see `hone jobs ls`")
     if as_json:
         print_json(artifact)
         return
@@ -124,6 +123,8 @@ def show(artifact: Document, out: Path | None, as_json: bool) -> None:
         say(line)
     if out is not None:
         say(f"written to {out}")
+    if artifact_id := plain(artifact.get("artifact_id")):
+        say(f"right or wrong? `hone feedback {artifact_id} --up`, or --correction FILE: Hone learns from it")
 
 
 def reasons(report: Document) -> list[str]:
@@ -174,21 +175,3 @@ def _file_in(out: Path, artifact: Document) -> Path:
     if not name.replace("_", "").isalnum():
         name = "artifact"
     return out / f"{name}{_SUFFIXES.get(name, '.txt')}"
-
-
-def _write(out: Path, content: str) -> None:
-    """A file is there whole or not at all. What is no file (/dev/null, a pipe) is written to, never replaced."""
-    text = content if content.endswith("\n") else content + "\n"
-    target = Path(os.path.realpath(out))
-    fresh = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        if target.exists() and not target.is_file():
-            target.write_text(text, "utf-8")
-            return
-        fresh.write_text(text, "utf-8")
-        fresh.replace(target)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise WrongInput(
-            f"cannot write {out} ({error.strerror}); the artifact is stored, see `hone jobs ls`"
-        ) from error
