@@ -31,6 +31,8 @@ from hone_contracts import erd_facts
 from hone_generator.artifacts.kind import Brief
 from hone_generator.artifacts.mermaid_erd import reading
 from hone_generator.artifacts.mermaid_erd.merge import Answer, merge
+from hone_generator.artifacts.mermaid_erd.parse import parse
+from hone_generator.teaching.alignment import align
 from hone_trainer import finetune
 from hone_trainer.finetune import pairs
 from hone_trainer.finetune.events import Line
@@ -111,14 +113,15 @@ def make(model: Path, corrected: list[TeamText], folder: Path, seed: int, settin
 
 
 def pairs_of(corrected: list[TeamText]) -> list[Pair]:
+    """What the loop makes of requirements and correction: a question and its answer for each passage."""
     return [
         Pair(
-            user=erd_facts.passage_prompt(passage.subject, passage.passage),
+            user=erd_facts.passage_prompt(passage.subject, passage.line),
             assistant=erd_facts.dumps(passage.facts),
             group=str(number),
         )
         for number, text in enumerate(corrected)
-        for passage in text.passages
+        for passage in align(text.requirements, parse(text.correct).diagram).passages
     ]
 
 

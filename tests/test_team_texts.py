@@ -6,8 +6,11 @@ import pytest
 from team_texts import TeamText, domains, texts
 
 from hone_contracts import erd_facts
+from hone_contracts.artifacts import ArtifactType
 from hone_generator.artifacts.mermaid_erd import grounding, parse
 from hone_generator.artifacts.mermaid_erd.checks import undeclared
+from hone_generator.teaching.alignment import align
+from hone_generator.teaching.readback import diagram_behind
 from hone_generator.text.passages import split_passages
 
 
@@ -66,6 +69,20 @@ def test_every_fact_can_be_said_in_words_of_its_passage(
         for passage in text.passages:
             assert grounding.grounded(passage.facts, passage.subject, passage.passage) == (passage.facts, ())
             assert erd_facts.loads(erd_facts.dumps(passage.facts)) == passage.facts
+
+
+def test_a_correction_teaches_what_the_text_states(learned: list[TeamText]) -> None:
+    """The pairs that the loop learns from are made of requirements and correction alone."""
+    told = [
+        (found.subject, found.line, found.facts) == (passage.subject, passage.passage, passage.facts)
+        for text in learned[:40]
+        for found, passage in zip(
+            align(text.requirements, diagram_behind(ArtifactType.MERMAID_ERD, text.correct, {})).passages,
+            text.passages,
+            strict=True,
+        )
+    ]
+    assert sum(told) > 0.97 * len(told)
 
 
 def test_no_text_is_nearly_another(learned: list[TeamText]) -> None:

@@ -73,7 +73,7 @@ _UNTOLD = (
     "{roles} check the {As} every morning",
     "{roles} enter {As} at the desk",
     "{roles} sign off {As}",
-    "{roles} look after {As} and {Bs}",
+    "{roles} look after the {As}",
     "{roles} answer to the {own}",
     "the {own} employs {roles}",
     "the {own} wants all of this in one place",
