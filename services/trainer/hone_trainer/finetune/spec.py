@@ -15,7 +15,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: float = Field(default=6.0, gt=0, le=100)
+    epochs: float = Field(default=2.0, gt=0, le=100)
     """How often each pair is read."""
 
     replay_share: float = Field(default=0.4, ge=0, lt=1)
