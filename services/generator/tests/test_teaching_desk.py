@@ -1,8 +1,10 @@
 """The trainer's questions to the generator: examples as a model sees them, and how near artifacts are."""
 
 import json
+from pathlib import Path
 
 import pytest
+from asking import made
 from team_texts import texts
 
 from hone_chassis.errors import Permanent
@@ -16,6 +18,7 @@ from hone_generator.teaching.desk import TeachingDesk
 from hone_generator.teaching.pairs import asked
 
 ERD = ArtifactType.MERMAID_ERD
+ANSWERS = Path(__file__).parents[3] / "tests" / "support" / "answers"
 LIBRARY = ExampleText(
     requirements="Each member has many loans. A loan has a due date.",
     content="erDiagram\n  Member ||--o{ Loan : has\n  Loan {\n    date due_date\n  }\n",
@@ -82,6 +85,47 @@ async def test_what_cannot_be_taught_has_a_reason_and_the_others_stay() -> None:
     assert "needs requirements" in str(reasons[3])
     assert "no option" in str(reasons[4])
     assert reasons[5] is None and found.examples[5].pairs
+
+
+@pytest.mark.parametrize("type_", list(ArtifactType))
+async def test_every_type_teaches_the_whole_text_as_it_is_asked(type_: ArtifactType) -> None:
+    content = (await made(KINDS[type_], "-", (ANSWERS / f"{type_}.md").read_text(encoding="utf-8"))).content
+    requirements = "Each member may renew a loan twice, unless the book is reserved."
+
+    found = (
+        await rendered(ExampleText(requirements=requirements, content=content), reading="whole", type_=type_)
+    ).examples[0]
+
+    assert found.reason is None
+    (pair,) = found.pairs
+    assert requirements in pair.user and pair.system
+    draft = await made(KINDS[type_], requirements, pair.assistant)
+    compared = await TeachingDesk(KINDS).compare(
+        CompareArtifacts(artifact_type=type_, content=draft.content, reference=content)
+    )
+    assert compared.overall_f1 is None or compared.overall_f1 > 0.8
+
+
+async def test_a_diagram_is_taught_whole_with_the_words_that_say_it() -> None:
+    found = (await rendered(LIBRARY, reading="whole")).examples[0]
+    answer = json.loads(found.pairs[0].assistant)
+    assert answer["relationships"][0]["evidence"] == "Each member has many loans."
+    assert answer["attributes"] == [
+        {
+            "evidence": "A loan has a due date.",
+            "entity": "Loan",
+            "name": "due_date",
+            "type": "date",
+            "key": "",
+        }
+    ]
+
+
+async def test_what_the_form_has_no_place_for_is_told() -> None:
+    content = LIBRARY.content + '  "!!!" {\n    string "x"\n  }\n'
+    found = (await rendered(LIBRARY.model_copy(update={"content": content}), reading="whole")).examples[0]
+    assert found.pairs
+    assert any("!!!" in each for each in found.unexpressed)
 
 
 async def test_a_reading_that_the_type_has_not_is_a_reason() -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 
 from hone_contracts.artifacts import ArtifactType, Evidence, ValidatorResult
 from hone_contracts.registry import Reading
+from hone_generator.artifacts.inverse import Quotes
 from hone_generator.mermaid import MermaidParser
 from hone_generator.providers.base import ChatMessage, Gbnf, JsonSchema
 
@@ -157,4 +158,9 @@ class ArtifactKind(Protocol):
 
     async def syntax(self, subject: Subject, tools: Tools) -> ValidatorResult:
         """The format's real grammar."""
+        ...
+
+    def answer_of(self, subject: Subject, quotes: Quotes) -> str:
+        """The answer to the whole text that ``content`` is made of, in the form that the type asks for. Raises
+        Inexpressible where there is none."""
         ...

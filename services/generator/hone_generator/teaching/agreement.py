@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from hone_generator.artifacts.kind import ArtifactKind, Link, Name, Role, Subject
 from hone_generator.text.naming import identity
@@ -39,8 +39,9 @@ class Agreement:
         return sum(there) / len(there) if there else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
+class Parts(NamedTuple):
+    """What two artifacts may share, in the form in which names are compared."""
+
     types: frozenset[str]
     members: frozenset[tuple[str, str]]
     relations: frozenset[tuple[Hashable, ...]]
@@ -50,7 +51,7 @@ def agreement(
     kind: ArtifactKind, content: str, reference: str, options: Mapping[str, str] | None = None
 ) -> Agreement:
     """Of two texts of the type, as its reader sees them. Raises BadOption."""
-    one, other = (_parts(kind, text, options or {}) for text in (content, reference))
+    one, other = (parts_of(kind, text, options or {}) for text in (content, reference))
     return Agreement(
         f1(one.types, other.types), f1(one.members, other.members), f1(one.relations, other.relations)
     )
@@ -89,9 +90,27 @@ def f1(one: frozenset[T], other: frozenset[T]) -> float | None:
     return 2.0 * len(one & other) / total if total else None
 
 
-def _parts(kind: ArtifactKind, content: str, options: Mapping[str, str]) -> _Parts:
+def unlike(
+    kind: ArtifactKind, content: str, reference: str, options: Mapping[str, str] | None = None
+) -> Iterable[str]:
+    """The reference's types, members and relations that the content has not, as people would look for them."""
+    one, other = (parts_of(kind, text, options or {}) for text in (content, reference))
+    yield from (f"type {name}" for name in sorted(other.types - one.types))
+    for owner, name in sorted(other.members - one.members):
+        if not owner or owner in one.types:  # else it is missing with its type
+            yield f"member {owner}.{name}" if owner else f"member {name}"
+    yield from sorted(
+        f"relation {'-'.join(map(str, _ends(each)))}" for each in other.relations - one.relations
+    )
+
+
+def _ends(relation: tuple[Hashable, ...]) -> list[Hashable]:
+    return [end[0] for end in relation if isinstance(end, tuple)]
+
+
+def parts_of(kind: ArtifactKind, content: str, options: Mapping[str, str]) -> Parts:
     outline = kind.read(Subject(content, options=options)).outline()
-    return _Parts(
+    return Parts(
         frozenset(identity(name.text) for name in outline.names if name.role in _TYPES),
         frozenset(_members(outline.names)),
         frozenset(_relation(link) for link in outline.links or ()),

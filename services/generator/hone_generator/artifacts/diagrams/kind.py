@@ -7,7 +7,7 @@ import asyncio
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from hone_contracts.artifacts import ArtifactType, Evidence, ValidatorResult
 from hone_contracts.registry import Reading
@@ -16,6 +16,7 @@ from hone_generator.artifacts.diagrams.answers import Answer, Hearing, plain, wi
 from hone_generator.artifacts.diagrams.element import Diagram, Element
 from hone_generator.artifacts.diagrams.text import Read
 from hone_generator.artifacts.held import MOST_ANSWER_CHARS, schema_of
+from hone_generator.artifacts.inverse import Inexpressible, Quotes, written
 from hone_generator.artifacts.kind import Ask, Brief, Draft, Parsed, Subject, Tell, Tools
 from hone_generator.artifacts.prompting import whole_messages
 from hone_generator.providers.base import JsonSchema
@@ -29,7 +30,8 @@ D = TypeVar("D", bound=Diagram)
 class Notation(Generic[A, D]):
     """``diagram`` makes data of an answer, with notes on what could not be used; ``settled`` gives names and labels
     the form in which Mermaid can show them; ``render`` writes what is settled; ``parse`` reads text from anywhere;
-    ``named`` lists the elements that evidence is given for."""
+    ``named`` lists the elements that evidence is given for; ``stated`` is the answer that a diagram is made of, as
+    plain data."""
 
     answer: type[A]
     data: type[D]
@@ -40,6 +42,7 @@ class Notation(Generic[A, D]):
     render: Callable[[D], str]
     parse: Callable[[str], Read[D]]
     named: Callable[[D], Iterable[tuple[str, Element]]]
+    stated: Callable[[D, Quotes], dict[str, Any]]
     checks: Callable[[Read[D]], Parsed]
 
 
@@ -65,6 +68,13 @@ class DiagramKind(Generic[A, D]):
         if subject.draft is not None:
             return self.notation.checks(Read(self.notation.data.model_validate(subject.draft.ir), exact=True))
         return self.notation.checks(self.notation.parse(subject.content))
+
+    def answer_of(self, subject: Subject, quotes: Quotes) -> str:
+        said = self.notation.stated(self.notation.parse(subject.content).diagram, quotes)
+        if not any(said.values()):
+            raise Inexpressible("the diagram is empty")
+        hearing = Hearing(plain(subject.requirements or ""))
+        return written(self.notation.answer.model_validate(said, context=hearing))
 
     async def syntax(self, subject: Subject, tools: Tools) -> ValidatorResult:
         return await validate_syntax(tools.mermaid, self.type, subject.content)

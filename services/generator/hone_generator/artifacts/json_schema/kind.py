@@ -10,10 +10,12 @@ from hone_generator.artifacts.data_model import read_data_model
 from hone_generator.artifacts.document import Document, Malformed, check_text, read_json
 from hone_generator.artifacts.extract import Unreadable, json_document
 from hone_generator.artifacts.held import MOST_ANSWER_CHARS, evidence_for, read_answer, schema_of
+from hone_generator.artifacts.inverse import Quotes
 from hone_generator.artifacts.json_schema import prompts
 from hone_generator.artifacts.json_schema.answer import Answer, render, schema_of_answer
 from hone_generator.artifacts.json_schema.checks import ParsedSchema
 from hone_generator.artifacts.json_schema.grammar import faults_of
+from hone_generator.artifacts.json_schema.inverse import answer_of
 from hone_generator.artifacts.kind import Ask, Brief, Draft, Parsed, Subject, Tell, Tools
 from hone_generator.artifacts.left_out import LeftOut
 from hone_generator.artifacts.object_types import quotes, stated_types
@@ -58,6 +60,9 @@ class JsonSchemaDocument:
             return ParsedSchema(read_json(subject.content), left_out=left_out)
         except Malformed as error:
             return ParsedSchema(Document(None), str(error), left_out)
+
+    def answer_of(self, subject: Subject, quotes: Quotes) -> str:
+        return answer_of(subject.content, quotes)
 
     async def syntax(self, subject: Subject, tools: Tools) -> ValidatorResult:  # noqa: ARG002 (no process is asked)
         faults = await asyncio.to_thread(faults_of, subject.content)

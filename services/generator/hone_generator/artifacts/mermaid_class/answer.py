@@ -14,6 +14,7 @@ from hone_generator.artifacts.diagrams.answers import (
     ids_of,
     items,
 )
+from hone_generator.artifacts.inverse import Quotes
 from hone_generator.artifacts.mermaid_class.ir import (
     Attribute,
     Class,
@@ -153,3 +154,49 @@ def _class(stated: StatedClass) -> Class:
         ),
         evidence=stated.evidence,
     )
+
+
+def stated(diagram: ClassDiagram, quotes: Quotes) -> dict[str, Any]:
+    """The answer that the diagram is made of."""
+    return {
+        "classes": [_stated_class(each, quotes) for each in diagram.classes],
+        "relations": [
+            {
+                "from": each.from_,
+                "kind": each.kind,
+                "to": each.to,
+                "from_many": each.from_many,
+                "to_many": each.to_many,
+                "label": each.label,
+                "evidence": quotes.of_element("relation", f"{each.from_}-{each.kind}-{each.to}"),
+            }
+            for each in diagram.relations
+        ],
+    }
+
+
+def _stated_class(each: Class, quotes: Quotes) -> dict[str, Any]:
+    return {
+        "name": each.name,
+        "stereotype": each.stereotype,
+        "attributes": [
+            {
+                "visibility": own.visibility,
+                "name": own.name,
+                "type": own.type,
+                "evidence": quotes.of_element("attribute", each.name, own.name),
+            }
+            for own in each.attributes
+        ],
+        "operations": [
+            {
+                "visibility": own.visibility,
+                "name": own.name,
+                "parameters": ", ".join(f"{one.name}: {one.type}".rstrip(": ") for one in own.parameters),
+                "returns": own.returns,
+                "evidence": quotes.of_element("operation", each.name, own.name),
+            }
+            for own in each.operations
+        ],
+        "evidence": quotes.of_element("class", each.name),
+    }

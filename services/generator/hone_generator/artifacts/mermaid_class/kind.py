@@ -10,6 +10,7 @@ from hone_generator.artifacts.mermaid_class.answer import (
     PROMPT_VERSION,
     ClassAnswer,
     diagram_of,
+    stated,
 )
 from hone_generator.artifacts.mermaid_class.checks import ClassChecks
 from hone_generator.artifacts.mermaid_class.facts import diagram_of_facts
@@ -27,6 +28,7 @@ _NOTATION = Notation(
     render=render,
     parse=parse,
     named=named,
+    stated=stated,
     checks=ClassChecks,
 )
 

@@ -1,6 +1,6 @@
 """What a model says of a flowchart, and how it is told to."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ from hone_generator.artifacts.diagrams.answers import (
     ids_of,
     items,
 )
+from hone_generator.artifacts.inverse import Quotes
 from hone_generator.artifacts.mermaid_flowchart.ir import Edge, Flowchart, Group, Node, NodeKind
 
 PROMPT_VERSION = (
@@ -91,3 +92,29 @@ def chart_of(answer: FlowchartAnswer, hearing: Hearing) -> Flowchart:
         ),
         groups=tuple(Group(id=group.id, label=group.label) for group in answer.groups),
     )
+
+
+def stated(chart: Flowchart, quotes: Quotes) -> dict[str, Any]:
+    """The answer that the chart is made of."""
+    return {
+        "nodes": [
+            {
+                "id": node.id,
+                "kind": node.kind,
+                "label": node.label,
+                "group": node.group,
+                "evidence": quotes.of_element("node", node.id),
+            }
+            for node in chart.nodes
+        ],
+        "edges": [
+            {
+                "from": edge.from_,
+                "to": edge.to,
+                "label": edge.label,
+                "evidence": quotes.of_element("edge", f"{edge.from_}-{edge.to}"),
+            }
+            for edge in chart.edges
+        ],
+        "groups": [{"id": group.id, "label": group.label} for group in chart.groups],
+    }

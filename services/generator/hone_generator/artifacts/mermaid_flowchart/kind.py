@@ -7,6 +7,7 @@ from hone_generator.artifacts.mermaid_flowchart.answer import (
     PROMPT_VERSION,
     FlowchartAnswer,
     chart_of,
+    stated,
 )
 from hone_generator.artifacts.mermaid_flowchart.checks import FlowchartChecks
 from hone_generator.artifacts.mermaid_flowchart.ir import Flowchart, named
@@ -26,6 +27,7 @@ MERMAID_FLOWCHART = DiagramKind(
         render=render,
         parse=parse,
         named=named,
+        stated=stated,
         checks=FlowchartChecks,
     ),
 )

@@ -1,6 +1,6 @@
 """What a model says of a sequence, and how it is told to."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from hone_generator.artifacts.diagrams.answers import (
     ids_of,
     items,
 )
+from hone_generator.artifacts.inverse import Quotes
 from hone_generator.artifacts.mermaid_sequence.ir import (
     MESSAGES,
     Participant,
@@ -100,4 +101,36 @@ def sequence_of(answer: SequenceAnswer, hearing: Hearing) -> Sequence:
             for each in answer.participants
         ),
         steps=tuple(steps),
+    )
+
+
+def stated(sequence: Sequence, quotes: Quotes) -> dict[str, Any]:
+    """The answer that the sequence is made of."""
+    return {
+        "participants": [
+            {
+                "id": each.id,
+                "label": each.label,
+                "kind": each.kind,
+                "evidence": quotes.of_element("participant", each.id),
+            }
+            for each in sequence.participants
+        ],
+        "steps": [
+            {
+                "kind": step.kind,
+                "from": step.from_,
+                "to": step.to,
+                "text": step.text,
+                "evidence": quotes.of_element(*_element(number, step)),
+            }
+            for number, step in enumerate(sequence.steps, 1)
+        ],
+    }
+
+
+def _element(number: int, step: Step) -> tuple[str, str]:
+    """As `named` calls it."""
+    return (
+        ("message", f"{number}:{step.from_}-{step.to}") if step.kind in MESSAGES else (step.kind, str(number))
     )

@@ -7,6 +7,7 @@ from hone_generator.artifacts.mermaid_sequence.answer import (
     PROMPT_VERSION,
     SequenceAnswer,
     sequence_of,
+    stated,
 )
 from hone_generator.artifacts.mermaid_sequence.checks import SequenceChecks
 from hone_generator.artifacts.mermaid_sequence.ir import Sequence, named
@@ -26,6 +27,7 @@ MERMAID_SEQUENCE = DiagramKind(
         render=render,
         parse=parse,
         named=named,
+        stated=stated,
         checks=SequenceChecks,
     ),
 )

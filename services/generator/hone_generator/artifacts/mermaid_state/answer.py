@@ -1,6 +1,6 @@
 """What a model says of a state diagram, and how it is told to."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from hone_generator.artifacts.diagrams.answers import (
     ids_of,
     items,
 )
+from hone_generator.artifacts.inverse import Quotes
 from hone_generator.artifacts.mermaid_state.ir import EDGE, State, StateKind, StateMachine, Transition
 
 PROMPT_VERSION = "mermaid_state/1"  # stored with each attempt; raise it with every change of what is below
@@ -103,3 +104,30 @@ def machine_of(answer: StateAnswer, hearing: Hearing) -> StateMachine:
             for each in answer.transitions
         ),
     )
+
+
+def stated(machine: StateMachine, quotes: Quotes) -> dict[str, Any]:
+    """The answer that the machine is made of."""
+    return {
+        "states": [
+            {
+                "id": each.id,
+                "label": each.label,
+                "kind": each.kind,
+                "parent": each.parent,
+                "evidence": quotes.of_element("state", each.id),
+            }
+            for each in machine.states
+        ],
+        "transitions": [
+            {
+                "from": each.from_,
+                "to": each.to,
+                "event": each.event,
+                "guard": each.guard,
+                "action": each.action,
+                "evidence": quotes.of_element("transition", f"{each.from_}-{each.to}"),
+            }
+            for each in machine.transitions
+        ],
+    }

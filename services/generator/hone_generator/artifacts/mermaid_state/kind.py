@@ -7,6 +7,7 @@ from hone_generator.artifacts.mermaid_state.answer import (
     PROMPT_VERSION,
     StateAnswer,
     machine_of,
+    stated,
 )
 from hone_generator.artifacts.mermaid_state.checks import StateChecks
 from hone_generator.artifacts.mermaid_state.ir import StateMachine, named
@@ -26,6 +27,7 @@ MERMAID_STATE = DiagramKind(
         render=render,
         parse=parse,
         named=named,
+        stated=stated,
         checks=StateChecks,
     ),
 )

@@ -10,9 +10,10 @@ from hone_generator.artifacts.data_model import read_data_model
 from hone_generator.artifacts.document import Document, Malformed, read_document, read_json
 from hone_generator.artifacts.extract import Unreadable, fenced, json_document
 from hone_generator.artifacts.held import MOST_ANSWER_CHARS, evidence_for, read_answer, schema_of
+from hone_generator.artifacts.inverse import Quotes
 from hone_generator.artifacts.kind import Ask, Brief, Draft, Parsed, Subject, Tell, Tools
 from hone_generator.artifacts.left_out import LeftOut
-from hone_generator.artifacts.openapi import prompts
+from hone_generator.artifacts.openapi import inverse, prompts
 from hone_generator.artifacts.openapi.answer import Answer, all_quotes, answer_of
 from hone_generator.artifacts.openapi.checks import ParsedOpenApi
 from hone_generator.artifacts.openapi.grammar import faults_of
@@ -58,6 +59,9 @@ class OpenApi:
             return ParsedOpenApi(read_document(subject.content), left_out=left_out)
         except Malformed as error:
             return ParsedOpenApi(Document(None), str(error), left_out)
+
+    def answer_of(self, subject: Subject, quotes: Quotes) -> str:
+        return inverse.answer_of(subject.content, quotes)
 
     async def syntax(self, subject: Subject, tools: Tools) -> ValidatorResult:  # noqa: ARG002 (no process is asked)
         faults = await asyncio.to_thread(faults_of, subject.content)

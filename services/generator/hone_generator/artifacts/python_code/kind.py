@@ -8,6 +8,7 @@ from hone_contracts.registry import Reading
 from hone_generator.artifacts.data_model import read_data_model
 from hone_generator.artifacts.extract import fenced
 from hone_generator.artifacts.held import MOST_ANSWER_CHARS
+from hone_generator.artifacts.inverse import Inexpressible, Quotes
 from hone_generator.artifacts.kind import Ask, Brief, Draft, Parsed, Subject, Tell, Tools
 from hone_generator.artifacts.prompting import whole_messages
 from hone_generator.artifacts.python_code import prompts
@@ -19,6 +20,7 @@ from hone_generator.validators.base import result
 
 _FENCES = frozenset({"python", "py", "python3"})
 _WORD = re.compile(r"\w+")
+_TICKS = re.compile(r"`{3,}")
 _FINDING_COST = 3
 
 
@@ -48,6 +50,16 @@ class PythonCode:
             return NoCode()
         named = f"{subject.requirements or ''} {subject.context or ''}".lower()
         return ParsedCode(source, frozenset(_WORD.findall(named)))
+
+    def answer_of(self, subject: Subject, quotes: Quotes) -> str:  # noqa: ARG002 (code quotes nothing)
+        """The module in its fence, which is longer than any within it."""
+        try:
+            read_source(subject.content)
+        except NotPython as error:
+            raise Inexpressible(f"the code does not parse: {error}") from None
+        ticks = max((len(found[0]) + 1 for found in _TICKS.finditer(subject.content)), default=3) * "`"
+        body = subject.content.strip("\n")
+        return f"{ticks}python\n{body}\n{ticks}"
 
     async def syntax(self, subject: Subject, tools: Tools) -> ValidatorResult:  # noqa: ARG002 (ruff is a process of its own)
         return await asyncio.to_thread(check_syntax, subject.content)

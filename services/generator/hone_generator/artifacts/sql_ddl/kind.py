@@ -10,11 +10,12 @@ from hone_contracts.registry import Reading
 from hone_generator.artifacts.data_model import read_data_model
 from hone_generator.artifacts.extract import Unreadable, fenced
 from hone_generator.artifacts.held import MOST_ANSWER_CHARS, evidence_for, read_answer, schema_of
+from hone_generator.artifacts.inverse import Quotes
 from hone_generator.artifacts.kind import Ask, Brief, Draft, Parsed, Subject, Tell, Tools
 from hone_generator.artifacts.left_out import LeftOut
 from hone_generator.artifacts.options import choice
 from hone_generator.artifacts.prompting import whole_messages
-from hone_generator.artifacts.sql_ddl import prompts
+from hone_generator.artifacts.sql_ddl import inverse, prompts
 from hone_generator.artifacts.sql_ddl.answer import Answer, answer_of, quotes
 from hone_generator.artifacts.sql_ddl.build import schema_of_answer
 from hone_generator.artifacts.sql_ddl.checks import ParsedDdl
@@ -66,6 +67,10 @@ class SqlDdl:
     def read(self, subject: Subject) -> Parsed:
         dialect = _dialect(subject.options)
         return ParsedDdl(read_ddl(subject.content, dialect), dialect, LeftOut.of(subject.draft))
+
+    def answer_of(self, subject: Subject, quotes: Quotes) -> str:
+        """Raises BadOption for an unknown dialect, too."""
+        return inverse.answer_of(subject.content, _dialect(subject.options), quotes)
 
     async def syntax(self, subject: Subject, tools: Tools) -> ValidatorResult:  # noqa: ARG002 (no process of its own is asked)
         """Raises BadOption for an unknown dialect."""

@@ -39,6 +39,7 @@ class ReadIndex:
     table: str
     columns: tuple[str, ...]
     line: int
+    unique: bool = False
 
 
 @dataclass(slots=True)
@@ -190,7 +191,8 @@ class _Statement:
                     and not (len(item) > 1 and item[1].is_mark("("))
                 )
                 columns += [item[0].text] if plain else []
-        self.schema.indexes.append(ReadIndex(name, table, tuple(columns), line))
+        unique = self.tokens[1].upper == "UNIQUE"
+        self.schema.indexes.append(ReadIndex(name, table, tuple(columns), line, unique))
 
     def _upper_after(self, word: str) -> str:
         uppers = [token.upper for token in self.tokens]

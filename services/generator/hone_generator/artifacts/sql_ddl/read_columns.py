@@ -28,8 +28,8 @@ _TABLE_ITEMS = frozenset(
 
 @dataclass(slots=True)
 class ReadColumn:
-    """``bare`` without quotes; ``type`` is written as it stands; ``limits`` are numbers and values that checks and
-    defaults state; ``strange`` is the first word that begins no constraint."""
+    """``bare`` without quotes; ``type`` and ``default`` are written as they stand; ``limits`` are numbers and values
+    that checks and defaults state; ``strange`` is the first word that begins no constraint."""
 
     name: str
     line: int
@@ -40,18 +40,21 @@ class ReadColumn:
     primary: bool = False
     unique: bool = False
     limits: list[str] = field(default_factory=list)
+    default: str = ""
     comment: str = ""
     strange: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadForeign:
-    """``targets`` is empty where the text leaves them to the other table's key."""
+    """``targets`` is empty where the text leaves them to the other table's key, ``on_delete`` where
+    it says nothing."""
 
     columns: tuple[str, ...]
     table: str
     targets: tuple[str, ...]
     line: int
+    on_delete: str = ""
 
 
 @dataclass(slots=True)
@@ -66,6 +69,7 @@ class ReadTable:
     foreign: list[ReadForeign] = field(default_factory=list)
     indexes: list[tuple[tuple[str, ...], int]] = field(default_factory=list)
     checks: list[tuple[tuple[str, ...], tuple[str, ...], int]] = field(default_factory=list)
+    conditions: list[tuple[Token, ...]] = field(default_factory=list)
 
     def column(self, name: str) -> ReadColumn | None:
         return next((each for each in self.columns if each.name.casefold() == name.casefold()), None)
@@ -133,6 +137,7 @@ def _constraint(table: ReadTable, item: Sequence[Token]) -> str:
     inner = item[opened + 1 : end]
     if kind == "CHECK":
         table.checks.append((_words(inner), _limits(inner), line))
+        table.conditions.append(tuple(inner))
         return ""
     names = names_in(inner)
     if kind == "PRIMARY":
@@ -157,9 +162,24 @@ def _references(table: ReadTable, columns: tuple[str, ...], rest: Sequence[Token
         place += 2
         name = rest[place].text
     targets: tuple[str, ...] = ()
+    on_delete = _on_delete(rest)
     if place + 1 < len(rest) and rest[place + 1].is_mark("("):
         targets = names_in(rest[place + 2 : closing(rest, place + 1)])
-    table.foreign.append(ReadForeign(columns, name, targets, line))
+    table.foreign.append(ReadForeign(columns, name, targets, line, on_delete))
+    return ""
+
+
+def _on_delete(rest: Sequence[Token]) -> str:
+    """CASCADE of ON DELETE CASCADE."""
+    uppers = [token.upper for token in rest[:24]]
+    for place in range(len(uppers) - 2):
+        if uppers[place : place + 2] == ["ON", "DELETE"]:
+            action = uppers[place + 2]
+            return (
+                f"{action} {uppers[place + 3]}"
+                if action in ("SET", "NO") and place + 3 < len(uppers)
+                else action
+            )
     return ""
 
 
@@ -223,12 +243,14 @@ def _expression(table: ReadTable, column: ReadColumn, item: Sequence[Token], pla
         end = closing(item, place + 1)
         inner = item[place + 2 : end]
         table.checks.append((_words(inner), _limits(inner), item[place].line))
+        table.conditions.append(tuple(inner))
         column.limits += _limits(inner)
         return end + 1
     end = place + 1
     while end < len(item) and (item[end].upper not in CONSTRAINT_WORDS or end == place + 1):
         end = closing(item, end) + 1 if item[end].is_mark("(") else end + 1
     column.limits += _limits(item[place + 1 : end])
+    column.default = "".join(token.text for token in item[place + 1 : end])
     return end
 
 

@@ -4,6 +4,7 @@ from hone_contracts.artifacts import ArtifactType, ValidatorResult
 from hone_contracts.registry import Reading
 from hone_generator.artifacts.extract import Unreadable, fenced
 from hone_generator.artifacts.held import MOST_ANSWER_CHARS, evidence_for, read_answer, schema_of
+from hone_generator.artifacts.inverse import Inexpressible, Quotes, written
 from hone_generator.artifacts.kind import Ask, Brief, Draft, Parsed, Subject, Tell, Tools
 from hone_generator.artifacts.prompting import whole_messages
 from hone_generator.artifacts.user_stories import prompts
@@ -28,8 +29,8 @@ class UserStories:
         try:
             stories = settled(read_answer(Stories, text))
         except Unreadable as error:
-            written = parse(fenced(text[:MOST_ANSWER_CHARS], frozenset({"markdown", "md"})))
-            stories = settled(written.stories)
+            markdown = parse(fenced(text[:MOST_ANSWER_CHARS], frozenset({"markdown", "md"})))
+            stories = settled(markdown.stories)
             if not stories.stories:
                 notes = (f"the answer could not be read: {error.reason}",)
         quotes = ((f"story:{story.id}", story.evidence) for story in stories.stories)
@@ -38,6 +39,16 @@ class UserStories:
 
     def read(self, subject: Subject) -> Parsed:
         return _checked(subject)
+
+    def answer_of(self, subject: Subject, quotes: Quotes) -> str:
+        stories = settled(parse(subject.content).stories)
+        if not stories.stories:
+            raise Inexpressible("the text holds no story")
+        quoted = [
+            each.model_copy(update={"evidence": quotes.of_element("story", each.id)})
+            for each in stories.stories
+        ]
+        return written(stories.model_copy(update={"stories": quoted}))
 
     async def syntax(self, subject: Subject, tools: Tools) -> ValidatorResult:  # noqa: ARG002 (no process is asked)
         return CheckedStories(parse(subject.content)).syntax()
