@@ -3,7 +3,9 @@
 from hypothesis import strategies as st
 from played_models import Step, route
 
-from hone_contracts.registry import Budget, Route
+from hone_contracts.registry import Budget, CanaryVersion, PromptVersion, Route, Turn
+from hone_generator.artifacts.kind import Brief
+from hone_generator.artifacts.prompting import whole_messages
 from hone_generator.providers.base import FinishReason, Usage
 from hone_generator.providers.errors import (
     BadProviderAnswer,
@@ -21,6 +23,7 @@ from hone_generator.providers.errors import (
 
 MODELS = ("a", "b", "c")
 CLOUD = ("x", "y")
+VERSION = "v"
 DEADLINES = (0.05, 1.0, 20.0, 600.0)
 
 waits = st.sampled_from([0.0, 0.01, 0.3, 4.0, 60.0, 5000.0])
@@ -53,7 +56,31 @@ steps = st.builds(
     finish=st.sampled_from([FinishReason.STOP] * 4 + [FinishReason.LENGTH, FinishReason.REFUSED]),
     usage=st.sampled_from([None, Usage(10, 5), Usage(400, 900)]),
 )
-plays = st.fixed_dictionaries({name: st.lists(steps, min_size=1, max_size=6) for name in (*MODELS, *CLOUD)})
+plays = st.fixed_dictionaries(
+    {name: st.lists(steps, min_size=1, max_size=6) for name in (*MODELS, VERSION, *CLOUD)}
+)
+prompts = st.builds(
+    PromptVersion,
+    reading=st.sampled_from(["whole", "whole", "passages_schema", "passages"]),
+    system=st.sampled_from([whole_messages("question 0", Brief(""))[0].content, "of old"]),
+    turns=st.just((Turn(role="user", content="x"), Turn(role="assistant", content="50"))),
+    baked=st.booleans(),
+)
+versions = st.fixed_dictionaries(
+    {},
+    optional={
+        "version": st.integers(1, 3),
+        "served_by": st.sampled_from([None, f"played:{VERSION}", "nowhere:v", "nonsense"]),
+        "prompt": st.one_of(st.none(), prompts),
+    },
+)
+canaries = st.builds(
+    lambda fields: CanaryVersion(**({"version": 4, "share": 1.0} | fields | {"version": 4})), versions
+)
+
+versioned = st.one_of(
+    st.just({}), versions, st.builds(lambda canary, own: own | {"canary": canary}, canaries, versions)
+)
 
 
 @st.composite
@@ -75,6 +102,7 @@ def routes(draw: st.DrawFn) -> Route:
             max_tokens=draw(st.sampled_from([None, None, 300, 5000])),
             max_cost_usd=draw(st.sampled_from([None, None, 0.0, 0.02])),
         ),
+        **(draw(versioned) if ":" not in named[0] else {}),
     )
 
 

@@ -14,7 +14,9 @@ from simulated_time import now, simulated
 
 from hone_contracts.artifacts import Artifact, Attempt
 from hone_contracts.registry import Route
+from hone_generator.canaries import chosen
 from hone_generator.engine.errors import NoAnswer
+from hone_generator.engine.plan import version_of
 
 pytestmark = pytest.mark.slow
 
@@ -28,6 +30,7 @@ def test_the_engine_keeps_its_promises_whatever_the_providers_do(
 ) -> None:
     """Several requests share the circuits, one after the other or at the same time."""
     world = World(plays, kind=Numbers(*readings), price=price)
+    asked = [chosen(each, "job_any") for each in asked]
 
     async def timed(each: Route) -> tuple[Route, Artifact | NoAnswer, float]:
         began = now()
@@ -64,7 +67,8 @@ def check_answer(asked: Route, made: Artifact) -> None:
     assert made.score == best.score
     passed = all(each.passed for each in made.validators if each.name == "syntax")
     assert made.accepted == (made.score >= asked.threshold and passed)
-    assert any(each.model == made.model and each.validators == made.validators for each in answers)
+    who = (made.model, made.version, made.validators)
+    assert any((each.model, each.version, each.validators) == who for each in answers)
     if made.accepted and asked.best_of == 1:
         first = next(each for each in answers if _accepted(asked, each))
         assert first is made.attempts[-1]  # it ended the search
@@ -79,12 +83,16 @@ def _passed(attempt: Attempt) -> bool:
 
 
 def check_attempts(asked: Route, attempts: Sequence[Attempt], everyone: bool) -> None:
-    """``everyone``: no answer was accepted, so that every model of the route must have had its turn."""
+    """``everyone``: no answer was accepted, so that every version of every model of the route must have had its
+    turn."""
     assert [attempt.number for attempt in attempts] == list(range(1, len(attempts) + 1))
-    tried = Counter(attempt.model for attempt in attempts if attempt.outcome != "skipped")
+    tried = Counter((each.model, each.version) for each in attempts if each.outcome != "skipped")
     assert all(count <= asked.attempts_per_model + asked.best_of - 1 for count in tried.values())
-    planned = [each.model for each in asked.local_models] + list(asked.cloud_models if asked.cloud else ())
-    seen = list(dict.fromkeys(attempt.model for attempt in attempts))
+    local = [(each.model, version_of(each)) for each in asked.local_models]
+    own = {model for model, _ in local}
+    cloud = asked.cloud_models if asked.cloud else ()
+    planned = [*local, *((model, None) for model in cloud if model not in own)]
+    seen = list(dict.fromkeys((attempt.model, attempt.version) for attempt in attempts))
     in_order = list(dict.fromkeys(planned))
     assert seen == (in_order if everyone else in_order[: len(seen)])
     for attempt in attempts:

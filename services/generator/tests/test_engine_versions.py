@@ -48,9 +48,10 @@ def test_a_version_is_asked_by_the_name_that_its_provider_knows_and_told_by_the_
 @pytest.mark.parametrize(
     "kept", [{}, {"model_sha256": "00"}, {"served_by": "played:m"}, {"prompt": prompt()}]
 )
-def test_a_version_is_told_of_models_that_the_registry_keeps(kept: dict[str, Any]) -> None:
-    made = simulated(World({"m": [Step("90")]}).generate(route("m", version=4, **kept)))
-    assert made.version == made.attempts[0].version == (4 if kept else None)
+@pytest.mark.parametrize("version", [1, 4])
+def test_a_version_is_told_of_models_that_the_registry_keeps(kept: dict[str, Any], version: int) -> None:
+    made = simulated(World({"m": [Step("90")]}).generate(route("m", version=version, **kept)))
+    assert made.version == made.attempts[0].version == (version if kept or version > 1 else None)
 
 
 def test_what_is_not_asked_says_its_version_too() -> None:

@@ -138,8 +138,8 @@ def _without_examples(
 
 
 def version_of(named: RouteModel) -> int | None:
-    """The version's number, of a model that the registry keeps."""
-    kept = named.model_sha256 or named.served_by or named.prompt
+    """The version's number, of a model that the registry keeps: the others are all at their first."""
+    kept = named.version > 1 or named.model_sha256 or named.served_by or named.prompt
     return named.version if kept else None
 
 
