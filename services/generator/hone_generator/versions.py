@@ -21,7 +21,7 @@ def parted(wanted: str) -> tuple[str, str] | None:
 def version_named(model: Model, wanted: str, listed: Iterable[RouteModel]) -> ServedVersion:
     """By its number or name. ``listed`` are the models of the route, which know the examples of their versions.
 
-    Raises Permanent: there is no such version, or only its examples are.
+    Raises Permanent: there is no such version, or none that a provider has.
     """
     found = next((each for each in model.versions if wanted in (str(each.version), each.name)), None)
     if found is None:
@@ -31,12 +31,12 @@ def version_named(model: Model, wanted: str, listed: Iterable[RouteModel]) -> Se
     for served in _of_route(listed, model.name):
         if served.version == found.version:
             return served
-    if found.method == "few_shot" and found.served_by is None:
+    if found.method == "few_shot" or (found.origin == "run" and not (found.uri or found.served_by)):
         raise Permanent(
             "version_not_served",
-            "This version can be asked only while a route has it",
-            f"version {wanted} of {model.name} is examples before each question, which the route holds: "
-            f"`hone models promote {model.name} {wanted}` puts it there",
+            "This version cannot be asked by its name",
+            f"version {wanted} of {model.name} is not deployed, or is examples that only a route holds: "
+            f"`hone models show {model.name}` tells its state, and `hone models promote` puts it into the route",
             422,
         )
     return served_version(found)

@@ -93,20 +93,24 @@ async def test_a_version_that_is_not_there_is_said_to_be_not_there() -> None:
     assert (refused.value.code, refused.value.status) == ("no_such_version", 404)
 
 
-async def test_examples_are_known_of_the_versions_that_the_route_has() -> None:
+async def test_a_version_that_only_a_route_holds_or_nobody_yet_is_not_asked_by_its_name() -> None:
     prompt = PromptVersion(reading="whole", turns=(Turn(role="user", content="x"),))
+    nowhere = {"uri": "", "sha256": "", "origin": "run"}
     versions = (
-        version(1, "champion", uri="", sha256=""),
-        version(2, method="few_shot"),
-        version(3, method="few_shot"),
+        version(1, "champion", uri="", sha256="", origin="external"),
+        version(2, method="few_shot", **nowhere),
+        version(3, method="few_shot", served_by="played:m-v3", **nowhere),
+        version(4, state="planned", **nowhere),
     )
     model = Model(name="played:m", provider="played", artifact_types=(ERD,), versions=versions)
     canary = CanaryVersion(version=2, prompt=prompt, share=0.1)
     known = Known(Route(artifact_type=ERD, model="played:m", canary=canary), model)
     assert (await known.resolve_erd("played:m@2")).prompt == prompt
-    with pytest.raises(Permanent, match="hone models promote") as refused:
-        await known.resolve_erd("played:m@3")
-    assert refused.value.code == "version_not_served"
+    assert (await known.resolve_erd("played:m@1")).version == 1
+    for unserved in (3, 4):
+        with pytest.raises(Permanent, match="hone models promote") as refused:
+            await known.resolve_erd(f"played:m@{unserved}")
+        assert refused.value.code == "version_not_served"
 
 
 async def test_a_name_with_an_at_of_its_own_is_a_name_where_the_registry_keeps_no_such_model() -> None:
