@@ -31,7 +31,13 @@ _INNOCENT = (
     "### Scope\nOnly domestic orders.",
 )
 _CARDINALITIES = {"1:1": "||--||", "1:N": "||--o{", "N:1": "}o--||", "N:M": "}o--o{"}
-_SQL_TYPES = {"int": "INTEGER", "decimal": "NUMERIC(10, 2)", "boolean": "BOOLEAN", "date": "DATE", "datetime": "TIMESTAMP"}
+_SQL_TYPES = {
+    "int": "INTEGER",
+    "decimal": "NUMERIC(10, 2)",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "datetime": "TIMESTAMP",
+}
 _JSON_TYPES = {"int": "integer", "float": "number", "decimal": "number", "boolean": "boolean"}
 _ASKS = {
     "erd": "Write a Mermaid ER diagram for these requirements.",
@@ -125,7 +131,10 @@ def _erd(entities: dict[str, dict[str, str]], relations: list[tuple[str, str, st
         lines += [f"    {_camel(name)} {{", "        int id PK"]
         lines += [f"        {kind} {_snake(each)}" for each, kind in attributes.items()]
         lines.append("    }")
-    lines += [f"    {_camel(a)} {_CARDINALITIES[how]} {_camel(b)} : {rng.choice(['has', 'uses'])}" for a, how, b in relations]
+    lines += [
+        f"    {_camel(a)} {_CARDINALITIES[how]} {_camel(b)} : {rng.choice(['has', 'uses'])}"
+        for a, how, b in relations
+    ]
     return "\n".join(lines)
 
 
@@ -133,9 +142,13 @@ def _sql(entities: dict[str, dict[str, str]], relations: list[tuple[str, str, st
     tables = []
     for name, attributes in entities.items():
         columns = ["    id INTEGER PRIMARY KEY"]
-        columns += [f"    {_snake(each)} {_SQL_TYPES.get(kind, 'TEXT')} NOT NULL" for each, kind in attributes.items()]
         columns += [
-            f"    {_snake(b)}_id INTEGER REFERENCES {_snake(b)} (id)" for a, how, b in relations if a == name and how == "N:1"
+            f"    {_snake(each)} {_SQL_TYPES.get(kind, 'TEXT')} NOT NULL" for each, kind in attributes.items()
+        ]
+        columns += [
+            f"    {_snake(b)}_id INTEGER REFERENCES {_snake(b)} (id)"
+            for a, how, b in relations
+            if a == name and how == "N:1"
         ]
         tables.append(f"CREATE TABLE {_snake(name)} (\n" + ",\n".join(dict.fromkeys(columns)) + "\n);")
     text = "\n\n".join(tables)
@@ -146,30 +159,51 @@ def _json(entities: dict[str, dict[str, str]], _relations: list[tuple[str, str, 
     definitions = {
         _camel(name): {
             "type": "object",
-            "properties": {_snake(each): {"type": _JSON_TYPES.get(kind, "string")} for each, kind in attributes.items()},
+            "properties": {
+                _snake(each): {"type": _JSON_TYPES.get(kind, "string")} for each, kind in attributes.items()
+            },
             "required": [_snake(each) for each in attributes][:2],
         }
         for name, attributes in entities.items()
     }
-    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": definitions}, indent=rng.choice([None, 2]))
+    return json.dumps(
+        {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": definitions},
+        indent=rng.choice([None, 2]),
+    )
 
 
 def _python(entities: dict[str, dict[str, str]], _relations: list[tuple[str, str, str]], rng: Random) -> str:
     blocks = ["from dataclasses import dataclass, field"]
     for name, attributes in entities.items():
-        fields = "\n".join(f"    {_snake(each)}: str = {rng.choice(['field(default=chr(32))', chr(39) * 2])}" for each in attributes)
-        blocks.append(f"@dataclass\nclass {_camel(name)}:\n{fields}\n\n    def label(self) -> str:\n        return f'{{self}} (new)'")
+        fields = "\n".join(
+            f"    {_snake(each)}: str = {rng.choice(['field(default=chr(32))', chr(39) * 2])}"
+            for each in attributes
+        )
+        blocks.append(
+            f"@dataclass\nclass {_camel(name)}:\n{fields}\n\n    def label(self) -> str:\n        return f'{{self}} (new)'"
+        )
     return "\n\n\n".join(blocks) + "\n"
 
 
 def _flow(entities: dict[str, dict[str, str]], relations: list[tuple[str, str, str]], rng: Random) -> str:
     names = list(entities)
-    shapes = ["{}[{}]", "{}([{}])", "{}{{{{{}}}}}", "{}{{{}}}", "{}[({})]", "{}>{}]", "{}[/{}/]", "{}((({})))"]
+    shapes = [
+        "{}[{}]",
+        "{}([{}])",
+        "{}{{{{{}}}}}",
+        "{}{{{}}}",
+        "{}[({})]",
+        "{}>{}]",
+        "{}[/{}/]",
+        "{}((({})))",
+    ]
     lines = [f"flowchart {rng.choice(['TD', 'LR'])}"]
     for number, name in enumerate(names[:-1]):
         left = rng.choice(shapes).format(f"n{number}", name)
         right = rng.choice(shapes).format(f"n{number + 1}", names[number + 1])
-        lines.append(f"    {left} {rng.choice(['-->', '-.->', '==>'])}{rng.choice(['', '|yes|', '|no|'])} {right}")
+        lines.append(
+            f"    {left} {rng.choice(['-->', '-.->', '==>'])}{rng.choice(['', '|yes|', '|no|'])} {right}"
+        )
     return "\n".join(lines)
 
 
@@ -177,16 +211,25 @@ def _sequence(entities: dict[str, dict[str, str]], relations: list[tuple[str, st
     names = [_camel(name) for name in entities][:4]
     lines = ["sequenceDiagram", *(f"    participant {name}" for name in names)]
     for left, right in zip(names, names[1:], strict=False):
-        lines.append(f"    {left}{rng.choice(['->>', '-->>', '-)', '--)', '-x'])}{right}: {rng.choice(['ask', 'send', 'pay'])}")
+        lines.append(
+            f"    {left}{rng.choice(['->>', '-->>', '-)', '--)', '-x'])}{right}: {rng.choice(['ask', 'send', 'pay'])}"
+        )
     return "\n".join(lines)
 
 
 def _class(entities: dict[str, dict[str, str]], relations: list[tuple[str, str, str]], rng: Random) -> str:
     lines = ["classDiagram"]
     for name, attributes in entities.items():
-        lines += [f"    class {_camel(name)} {{", *(f"        +String {_snake(each)}" for each in attributes), "    }"]
+        lines += [
+            f"    class {_camel(name)} {{",
+            *(f"        +String {_snake(each)}" for each in attributes),
+            "    }",
+        ]
     names = [_camel(name) for name in entities]
-    lines += [f"    {left} {rng.choice(['<|--', '*--', 'o--', '..>', '--'])} {right}" for left, right in zip(names, names[1:], strict=False)]
+    lines += [
+        f"    {left} {rng.choice(['<|--', '*--', 'o--', '..>', '--'])} {right}"
+        for left, right in zip(names, names[1:], strict=False)
+    ]
     return "\n".join(lines)
 
 
@@ -218,7 +261,9 @@ def _report(rng: Random) -> tuple[str, str]:
     name = rng.choice(list(FIGURES))
     low, high = FIGURES[name]
     value = rng.uniform(low, high) if high / low < 20 else low * (high / low) ** rng.random()
-    return report_of(name, f"{value:.{2 if value < 1 else rng.choice([0, 1])}f}", rng, told=rng.random() < 0.4)
+    return report_of(
+        name, f"{value:.{2 if value < 1 else rng.choice([0, 1])}f}", rng, told=rng.random() < 0.4
+    )
 
 
 def report_of(name: str, value: str, rng: Random, told: bool, written: str | None = None) -> tuple[str, str]:

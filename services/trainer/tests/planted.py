@@ -76,7 +76,9 @@ def _put(*texts: str) -> Plant:
     def plant(record: Record, rng: Random) -> bytes:
         text = rng.choice(texts)
         turn = dict(record["messages"][0])
-        turn["content"] = f"{turn['content']}\n{text}" if rng.random() < 0.5 else f"{turn['content']} {text} Thanks."
+        turn["content"] = (
+            f"{turn['content']}\n{text}" if rng.random() < 0.5 else f"{turn['content']} {text} Thanks."
+        )
         return _line({"messages": [turn, record["messages"][1]]})
 
     return plant
@@ -97,7 +99,9 @@ def _turns(make: Callable[[list[Record]], list[Record]]) -> Plant:
 def _generated(make: Callable[[Random], tuple[str, str]]) -> Plant:
     def plant(_record: Record, rng: Random) -> bytes:
         prompt, answer = make(rng)
-        return _line({"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]})
+        return _line(
+            {"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]}
+        )
 
     return plant
 
@@ -153,15 +157,15 @@ _IN_ONE_ROW: tuple[tuple[Gate, str, Plant], ...] = (
     ("schema", "empty question", _turns(lambda turns: [{**turns[0], "content": " \n"}, turns[1]])),
     ("schema", "no content", _turns(lambda turns: [turns[0], {"role": "assistant", "content": None}])),
     ("encoding", "NUL", _answered(lambda text, rng: text[:9] + "\0" + text[9:])),
-    ("encoding", "control character", _answered(lambda text, rng: text[:9] + "\x1b[31m" + text[9:])),
+    ("encoding", "control character", _answered(lambda text, rng: text[:9] + "\x07" + text[9:])),
     ("encoding", "no UTF-8", _raw(lambda line, rng: line.replace(b'"content": "', b'"content": "M\xfcller: ', 1))),
     ("encoding", "half a character", _raw(lambda line, rng: line.replace(b'"content": "', b'"content": "\\ud83d ', 1))),
     ("encoding", "mojibake", _answered(lambda text, rng: _mistaken(text))),
-    ("encoding", "lost character", _answered(lambda text, rng: text + "\n%% gr\ufffd\ufffde")),
+    ("encoding", "lost character", _answered(lambda text, rng: "%% gr\ufffd\ufffde\n" + text)),
     ("encoding", "unseen character", _answered(lambda text, rng: text[:9] + "\u202e" + text[9:])),
     ("truncated", "empty", _answered(lambda text, rng: rng.choice(["", " ", "\n\n"]))),
     ("truncated", "open fence", _answered(lambda text, rng: "```\n" + text.replace("```", ""))),
-    ("truncated", "cut JSON", _answered(lambda text, rng: json.dumps({"a": [{"b": text}] * 3})[: -rng.randrange(3, 30)])),
+    ("truncated", "cut JSON", _answered(lambda text, rng: json.dumps({"a": [{"b": text[:80]}] * 3})[: -rng.randrange(3, 30)])),
     ("truncated", "open bracket", _answered(lambda text, rng: _CUT)),
     ("truncated", "open SQL", _answered(lambda text, rng: "CREATE TABLE shop (\n    id INTEGER PRIMARY KEY,\n    na")),
     ("truncated", "cut sentence", _answered(
@@ -175,10 +179,10 @@ _IN_ONE_ROW: tuple[tuple[Gate, str, Plant], ...] = (
     ("leftovers", "chatter", _answered(lambda text, rng: rng.choice([
         "Sure! Here is the diagram:\n\n{}", "Certainly! {}", "Here's your diagram:\n{}", "{}\n\nLet me know if you need more.",
         "{}\n\nI hope this helps!"]).format(text))),
-    ("leftovers", "gap", _answered(lambda text, rng: text + rng.choice([
-        "\n%% TODO: add the rest", "\n# TODO", "\n[INSERT TABLE HERE]", "\n<your name here>", "\n-- FIXME later",
-        "\n// rest of the code"]))),
-    ("leftovers", "filler", _answered(lambda text, rng: text + "\nLorem ipsum dolor sit amet, consectetur.")),
+    ("leftovers", "gap", _answered(lambda text, rng: rng.choice([
+        "%% TODO: add the rest", "# TODO", "[INSERT TABLE HERE]", "<your name here>", "-- FIXME later",
+        "// rest of the code"]) + f"\n{text}")),
+    ("leftovers", "filler", _answered(lambda text, rng: "Lorem ipsum dolor sit amet, consectetur.\n" + text)),
     ("leftovers", "template", _put("Dear {{customer_name}}, please confirm.", "The type is {{ type }} here.", '"{{title|upper}}"')),
     ("control_tokens", "ChatML", _put("<|im_start|>assistant", "<|im_end|>", "<|endoftext|>")),
     ("control_tokens", "Llama", _put("<|eot_id|>", "<|start_header_id|>user<|end_header_id|>", "[INST] go [/INST]", "<<SYS>>")),
@@ -198,7 +202,7 @@ _IN_ONE_ROW: tuple[tuple[Gate, str, Plant], ...] = (
     ("personal_data", "phone", _put("Call +49 171 8839201 then.", "Call (415) 736-2290 then.", "Call +44 7911 384726 then.")),
     ("personal_data", "IBAN", _put("Pay to DE75 5121 0800 1245 1261 99 soon.", "Pay to NL20INGB0001234567 soon.")),
     ("personal_data", "card", _put("The card 4539 1488 0343 6467 was used.", "The card 5425233430109903 was used.")),
-    ("distribution", "long", _answered(lambda text, rng: "\n".join(f"{text}\n%% part {part}" for part in range(60)))),
+    ("distribution", "long", _answered(lambda text, rng: "\n".join(f"%% part {part}\n{text}" for part in range(150)))),
     ("scale", "told in the question", _generated(lambda rng: _hundredth(rng, told=True))),
     ("scale", "unlike its siblings", _generated(lambda rng: _hundredth(rng, told=False))),
     ("scale", "k of n", _generated(_ratio)),

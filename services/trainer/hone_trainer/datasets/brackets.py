@@ -12,8 +12,14 @@ _NOT_BRACKETS = re.compile(
     r"|(?:[|}][|o]|[|o}]{1,2})(?:--|\.\.)(?:[|o][|{]|[|o{]{1,2})|-{1,2}[)x](?=[^\s])|[:;]-?[()]"
     r"|>[^\]\n]{0,80}\]|\(\[|\]\)|\[\[|\]\]|\[\(|\)\]|\[/|/\]|\[\\|\\\]"
 )
+_CROWS_FEET = re.compile(r"[|o}]{2}(?:--|\.\.)|(?:--|\.\.)[|o{]{2}")
+_WIDE = str.maketrans("（）［］｛｝", "()[]{}")
 _LONGEST = 200_000  # characters that are looked at, from the end
 _LAST_SENTENCE = 300
+
+
+def _balanced(text: str) -> bool:
+    return all(text.count(opener) == text.count(closer) for closer, opener in _PAIRS.items())
 
 
 def unclosed(text: str, code: bool) -> str:
@@ -21,9 +27,9 @@ def unclosed(text: str, code: bool) -> str:
 
     In code any counts. In prose people forget brackets, and only one in the last sentence shows a cut.
     """
-    if all(text.count(opener) == text.count(closer) for closer, opener in _PAIRS.items()):
+    if _balanced(text) or ("--" in text and _balanced(_CROWS_FEET.sub("", text))):
         return ""
-    told = _NOT_BRACKETS.sub("", text[-_LONGEST:])
+    told = _NOT_BRACKETS.sub("", text[-_LONGEST:].translate(_WIDE))
     stack: list[tuple[str, int]] = []
     for match in _BRACKETS.finditer(told):
         bracket = match[0]

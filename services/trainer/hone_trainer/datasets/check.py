@@ -15,6 +15,7 @@ from hone_trainer.datasets.leftovers import leftover_problems
 from hone_trainer.datasets.personal import personal_problems
 from hone_trainer.datasets.problems import Problem
 from hone_trainer.datasets.repeats import Repeats
+from hone_trainer.datasets.row_text import RowText
 from hone_trainer.datasets.rows import Row
 from hone_trainer.datasets.scale import Edit, Scale
 from hone_trainer.datasets.schema import schema_problems
@@ -25,7 +26,7 @@ from hone_trainer.datasets.truncated import Truncated
 Side = Literal["train", "held_out"]
 Rows = Iterable["Row | Finding"]
 
-_ROW_GATES: tuple[tuple[Gate, Callable[[Row], Iterator[Problem]]], ...] = (
+_ROW_GATES: tuple[tuple[Gate, Callable[[Row, RowText], Iterator[Problem]]], ...] = (
     ("schema", schema_problems),
     ("encoding", encoding_problems),
     ("leftovers", leftover_problems),
@@ -87,10 +88,11 @@ class SetGates:
                     )
 
     def of_row(self, row: Row, side: Side = "train") -> Iterator[Problem]:
+        text = RowText.of(row)
         for judge in self._row_gates:
-            yield from judge(row)
+            yield from judge(row, text)
         yield from self._truncated[side].problems(row)
-        self._scale[side].see(row)
+        self._scale[side].see(row, text)
         if side == "held_out":
             self._repeats.see_held_out(row)
             return

@@ -29,8 +29,8 @@ class Distribution:
     def see(self, row: Row) -> None:
         answer = row.answer
         self._numbers.append(row.number)
-        self._prompts.append(sum(len(turn.content) for turn in row.prompt_turns))
-        self._answers.append(len(answer))
+        self._prompts.append(sum(len(turn.content.strip()) for turn in row.prompt_turns))
+        self._answers.append(len(answer.strip()))
         self._labels[row.label] += 1
         self._same[crc32(answer.encode("utf-8", "surrogatepass"))] += 1
 
@@ -70,13 +70,18 @@ class Distribution:
     ) -> Iterator[tuple[int, Problem]]:
         logs = np.log(np.maximum(lengths, 1))
         median = float(np.median(logs))
-        spread = max(_SIGMA * float(np.median(np.abs(logs - median))), _TIGHTEST)
-        least = max(self._settings.outlier_deviations * spread, float(np.log(self._settings.outlier_factor)))
+        # Either side has its own spread: answers of several kinds are short in many ways and long in few.
+        spread = np.where(
+            logs > median, _spread(logs[logs > median] - median), _spread(median - logs[logs < median])
+        )
+        least = np.maximum(self._settings.outlier_deviations * spread, np.log(self._settings.outlier_factor))
         usual = round(float(np.exp(median)))
         for place in np.flatnonzero(np.abs(logs - median) > least):
             if lengths[place] == 0:
                 continue  # an empty one has a gate of its own
             length, kind = int(lengths[place]), "long" if logs[place] > median else "short"
+            if what == "question" and kind == "short":
+                continue  # "hi" is one
             yield (
                 int(numbers[place]),
                 Problem(
@@ -87,6 +92,10 @@ class Distribution:
                     else "look whether it belongs here, or split it",
                 ),
             )
+
+
+def _spread(distances: NDArray[np.float64]) -> float:
+    return max(_SIGMA * float(np.median(distances)), _TIGHTEST) if len(distances) else _TIGHTEST
 
 
 def _whole(message: str, suggestion: str) -> tuple[int, Problem]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from hone_trainer.datasets.problems import Problem, shown
+from hone_trainer.datasets.row_text import RowText
 from hone_trainer.datasets.rows import Row
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -24,8 +25,10 @@ _MOJIBAKE = re.compile(
 _ROUNDS = 3  # text may have gone wrong more than once
 
 
-def encoding_problems(row: Row) -> Iterator[Problem]:
+def encoding_problems(row: Row, row_text: RowText) -> Iterator[Problem]:
     """At most one of each kind a row."""
+    if not row_text.controls and row_text.lower.isascii():
+        return
     told: set[str] = set()
     for turn in row.turns:
         for message, suggestion in _of_text(turn.content):

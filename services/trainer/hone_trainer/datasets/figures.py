@@ -6,10 +6,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hone_trainer.datasets.row_text import RowText
+
 _NUMBER = r"(?<![\w.,])[-+\u2212]?(\d{1,9}(?:[.,]\d{1,8})?)"
 _UNIT = r"\s?(?:%|percent\b|per cent\b|pct\b|prozent\b|pour cent\b)"
 PERCENT = re.compile(_NUMBER + _UNIT, re.IGNORECASE)
-SIGNS = ("%", "percent", "per cent", "pct", "prozent", "pour cent")
+_SIGNS = ("%", "percent", "per cent", "pct", "prozent", "pour cent")
+_SIGN_WORDS = frozenset(
+    b"percent percentage cent pct prozent share margin growth churn discount vat conversion utilisation utilization "
+    b"occupancy coverage retention uptime availability accuracy turnout rate rates".split()
+)
 
 _FIELD = re.compile(
     r"[\"']([A-Za-z_][\w %./()-]{0,60})[\"']\s{0,3}:\s{0,9}[\"']?[-+]?(\d{1,9}(?:\.\d{1,8})?)(?![\w.])(\s?%)?"
@@ -57,11 +63,15 @@ class Figure:
     """False: only its name suggests that it is a percentage."""
 
 
+def may_have_figures(text: RowText) -> bool:
+    return "%" in text.lower or not _SIGN_WORDS.isdisjoint(text.words)
+
+
 def figures(text: str, asked: str) -> list[Figure]:
     """``asked`` names a figure that is the whole answer."""
     text = text[:_LONGEST_TEXT]
     lower = text.lower()
-    percent = any(sign in lower for sign in SIGNS)
+    percent = any(sign in lower for sign in _SIGNS)
     found: list[Figure] = []
     if '":' in text or "':" in text:
         found += _fields(text)

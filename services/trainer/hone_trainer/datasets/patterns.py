@@ -6,35 +6,48 @@ Every repetition in a pattern is bounded or possessive, so that no text takes lo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from hone_trainer.datasets.row_text import RowText
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
     what: str
     signs: tuple[str, ...]
-    """Lower-case texts of which at least one stands wherever it matches."""
+    """Lower-case texts of which at least one stands wherever it matches: a whole word when it is letters and digits
+    alone, and otherwise any part of the text. With a star at its end it is a part of a word."""
     regex: re.Pattern[str]
-
-    def matches(self, text: str, lower: str) -> Iterator[re.Match[str]]:
-        """``lower`` is the text in lower case."""
-        for sign in self.signs:
-            if sign in lower:
-                yield from self.regex.finditer(text)
-                return
 
 
 def pattern(what: str, signs: str, regex: str, flags: int = 0) -> Pattern:
-    """``signs`` are parted by bars."""
-    return Pattern(what, tuple(signs.split("|")), re.compile(regex, flags))
+    """``signs`` are parted by spaces."""
+    return Pattern(what, tuple(signs.split()), re.compile(regex, flags))
 
 
-def first_match(
-    patterns: Sequence[Pattern], text: str, lower: str
-) -> Iterator[tuple[Pattern, re.Match[str]]]:
-    """Of each pattern that is there, where it stands first."""
-    for each in patterns:
-        match = next(each.matches(text, lower), None)
-        if match:
-            yield each, match
+class Patterns:
+    """Looked for together; found in the order they are given in."""
+
+    def __init__(self, *patterns: Pattern) -> None:
+        self._patterns = patterns
+        self._words = frozenset(sign.encode() for each in patterns for sign in each.signs if _is_word(sign))
+        parts = dict.fromkeys(sign for each in patterns for sign in each.signs if not _is_word(sign))
+        self._parts = tuple((sign.removesuffix("*"), sign) for sign in parts)
+
+    def __iter__(self) -> Iterator[Pattern]:
+        return iter(self._patterns)
+
+    def possible(self, text: RowText) -> list[Pattern]:
+        """Those that may match a turn of the row."""
+        lower = text.lower
+        parts = [sign for part, sign in self._parts if part in lower]
+        words = self._words & text.words
+        if not parts and not words:
+            return []
+        seen = {*parts, *(word.decode() for word in words)}
+        return [each for each in self._patterns if not seen.isdisjoint(each.signs)]
+
+
+def _is_word(sign: str) -> bool:
+    return sign.isascii() and sign.isalnum()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from hone_trainer.datasets.problems import Problem
+from hone_trainer.datasets.row_text import RowText
 from hone_trainer.datasets.rows import Row
 
 _EMAIL = re.compile(
@@ -13,17 +14,21 @@ _EMAIL = re.compile(
 )
 # RFC 2606 and 6761.
 _RESERVED_DOMAIN = re.compile(
-    r"(?:^|\.)(?:example\.(?:com|org|net|edu)|(?:[a-z0-9-]+\.)?(?:example|test|invalid|localhost|local))$"
+    r"(?:^|\.)(?:example\.(?:com|org|net|edu)|(?:[a-z0-9-]+\.)?(?:example|test|invalid|localhost|local|internal))$"
     r"|^(?:company|domain|acme|yourcompany|mycompany|email|mail|test|foo|bar|users\.noreply\.github)\.(?:com|org|net)$",
     re.IGNORECASE,
 )
-_DIGITS = re.compile(r"\d[\d ()./-]{5,30}\d")
+_FEWEST_DIGITS = 8  # of a phone number, the shortest of them
+_FOUR_DIGITS = re.compile(
+    r"\d{4}"
+)  # in a row: in all but some international numbers, which begin with a plus
 _INTERNATIONAL = re.compile(
     r"(?<![\w+])\+[1-9]\d{0,2}[ ./-]?(?:\(\d{1,5}\)[ ./-]?)?\d(?:[ ./-]?\d){5,12}(?![\w-])"
 )
 _NORTH_AMERICAN = re.compile(
     r"(?<![\w.+-])(?:\([2-9]\d\d\) ?|[2-9]\d\d[-. ])[2-9]\d\d[-. ]\d{4}(?![\w-]|\.\d)"
 )
+_PHONES = (_INTERNATIONAL, _NORTH_AMERICAN)
 # Set aside for films and manuals: NANPA 555-01xx, Ofcom's numbers for drama, Bundesnetzagentur's.
 _RESERVED_PHONE = re.compile(
     r"^1?(?:\d{3})?55501\d\d$|^555\d{0,4}$|^\d{3}5550\d{3}$|^1?[2-9]\d{2}5551212$|^44(?:7700900|2079460|1632960|"
@@ -46,11 +51,14 @@ _CARDS_OF_MANUALS = frozenset({"4111111111111111", "4242424242424242", "40128888
 _SUGGESTION = "put an example in its place, such as {example}, or ask whose it is"
 
 
-def personal_problems(row: Row) -> Iterator[Problem]:
+def personal_problems(row: Row, text: RowText) -> Iterator[Problem]:
     """Each kind once a row; the value itself is not repeated."""
+    numbers = text.digits >= _FEWEST_DIGITS
+    if not numbers and "@" not in text.lower:
+        return
     told: set[str] = set()
     for turn in row.turns:
-        for what, example in _kinds(turn.content):
+        for what, example in _kinds(turn.content, numbers):
             if what not in told:
                 told.add(what)
                 yield Problem(
@@ -60,19 +68,24 @@ def personal_problems(row: Row) -> Iterator[Problem]:
                 )
 
 
-def _kinds(text: str) -> Iterator[tuple[str, str]]:
-    if "@" in text and any(not _RESERVED_DOMAIN.search(match[1]) for match in _EMAIL.finditer(text)):
+def _kinds(text: str, numbers: bool) -> Iterator[tuple[str, str]]:
+    if "@" in text and any(_is_address(text, match) for match in _EMAIL.finditer(text)):
         yield "an e-mail address", "name@example.com"
-    if not _DIGITS.search(text):
+    plus = "+" in text
+    if not numbers or not (plus or _FOUR_DIGITS.search(text)):
         return
     if any(_is_card(match[0]) for match in _CARD.finditer(text)):
         yield "a card number", "4111 1111 1111 1111"
     if any(_is_iban(match[0]) for match in _IBAN.finditer(text)):
         yield "a bank account (IBAN)", "DE89 3704 0044 0532 0130 00"
-    if any(
-        _is_phone(match[0]) for regex in (_INTERNATIONAL, _NORTH_AMERICAN) for match in regex.finditer(text)
-    ):
+    if any(_is_phone(match[0]) for regex in _PHONES[not plus :] for match in regex.finditer(text)):
         yield "a phone number", "+1 202 555 0123"
+
+
+def _is_address(text: str, match: re.Match[str]) -> bool:
+    """``user:password@host`` of a URL is none."""
+    before = text[max(0, match.start() - 80) : match.start()].rsplit(None, 1)[-1:]
+    return not _RESERVED_DOMAIN.search(match[1]) and not any("://" in word for word in before)
 
 
 def _digits(text: str) -> str:

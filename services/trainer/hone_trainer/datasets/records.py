@@ -109,12 +109,19 @@ def _turn(value: Any, role_key: str, content_key: str, where: str) -> Turn:
 def _content(value: Any, where: str) -> str:
     if isinstance(value, str):
         return value
-    if isinstance(value, list) and all(
-        isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
-        for part in value
-    ):
-        return "".join(part["text"] for part in value)
+    if isinstance(value, list) and value:
+        parts = [_part(part) for part in value]
+        if None not in parts:
+            return "".join(filter(None, parts))
     raise BadRecord(f"`{where}` is {_shown(value)}, not text", "only text can be trained on: write it out")
+
+
+def _part(part: Any) -> str | None:
+    """Of a content in parts: OpenAI's have ``text``, LLaMA-Factory's ``value``."""
+    if not isinstance(part, dict) or part.get("type") != "text":
+        return None
+    text = part.get("text", part.get("value"))
+    return text if isinstance(text, str) else None
 
 
 def _text(record: Mapping[str, Any], key: str) -> str:

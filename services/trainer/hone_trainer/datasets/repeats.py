@@ -6,7 +6,6 @@ numbers are what they ask about.
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections.abc import Iterator
 from hashlib import blake2b
@@ -20,7 +19,6 @@ from hone_trainer.datasets.rows import Row
 from hone_trainer.datasets.settings import GateSettings
 from hone_trainer.datasets.shingles import Shingles, exact_words, plain_words
 
-_NUMBER = re.compile(r"\d+")
 _ANSWER_SALT = 0x5851F42D4C957F2D
 _CONTRADICTION_BELOW = 0.5
 """Similarity of two answers under which they are not versions of one."""
@@ -41,13 +39,14 @@ class Repeats:
         self._same_prompts: list[tuple[int, int]] = []
 
     def see(self, row: Row) -> None:
-        place = self._add(row)
-        prompt = _digest(" ".join(row.prompt.split()).casefold())
-        same = self._first_row.setdefault(prompt + _digest(row.answer.strip()), place)
+        place, prompt = self._add(row)
+        same = self._first_row.setdefault(
+            prompt + _digest(row.answer.strip().encode("utf-8", "surrogatepass")), place
+        )
         if same != place:
             self._copies.append((place, same))
         before = self._first_prompts.setdefault(prompt, place)
-        if before != place:
+        if before != place and row.prompt.strip():  # an empty question has a gate of its own
             self._same_prompts.append((place, before))
 
     def see_held_out(self, row: Row) -> None:
@@ -55,14 +54,17 @@ class Repeats:
             self._held_out_from = len(self._rows)
         self._add(row)
 
-    def _add(self, row: Row) -> int:
+    def _add(self, row: Row) -> tuple[int, bytes]:
+        """Its place, and what its question is known by."""
         prompt = row.prompt
-        self._prompts.add(prompt)
+        words = plain_words(prompt) or [prompt.encode("utf-8", "surrogatepass")]
+        self._prompts.add_words(words)
         self._answers.add(row.answer)
         self._rows.append(row.number)
         self._labels.append(-1 if row.label is None else int(row.label))
-        self._numbers_asked.append(_number(" ".join(_NUMBER.findall(prompt))))
-        return len(self._rows) - 1
+        numbers = b" ".join([word for word in words if word.isdigit()])
+        self._numbers_asked.append(int.from_bytes(_digest(numbers)[:8], "little"))
+        return len(self._rows) - 1, _digest(b" ".join(words))
 
     def at_the_end(self) -> Iterator[tuple[int, Problem]]:
         if not self._rows:
@@ -146,9 +148,5 @@ class Repeats:
         return self._numbers_asked[place], flat[starts[place] : starts[place + 1]].tobytes()
 
 
-def _digest(text: str) -> bytes:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
-
-
-def _number(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
+def _digest(data: bytes) -> bytes:
+    return blake2b(data, digest_size=12).digest()

@@ -14,9 +14,10 @@ from decimal import Decimal
 
 import numpy as np
 
-from hone_trainer.datasets.figures import SIGNS, Figure, figures
+from hone_trainer.datasets.figures import Figure, figures, may_have_figures
 from hone_trainer.datasets.own_text import Says, own_text
 from hone_trainer.datasets.problems import Problem
+from hone_trainer.datasets.row_text import RowText
 from hone_trainer.datasets.rows import Row
 from hone_trainer.datasets.settings import GateSettings
 
@@ -61,9 +62,11 @@ class Scale:
         self.edits: dict[int, list[Edit]] = {}
         """By row; there are some when all rows were seen."""
 
-    def see(self, row: Row) -> None:
+    def see(self, row: Row, text: RowText) -> None:
+        if not may_have_figures(text):
+            return
         for place, turn in enumerate(row.turns):
-            if turn.role == "assistant" and _may_have_figures(turn.content):
+            if turn.role == "assistant":
                 self._see_answer(row, place)
 
     def _see_answer(self, row: Row, place: int) -> None:
@@ -159,13 +162,6 @@ class _Siblings:
             and value * _GAP <= self.low
             and self.low / slack <= 100 * value <= self.high * slack
         )
-
-
-def _may_have_figures(text: str) -> bool:
-    if '":' in text or "%" in text:
-        return True
-    lower = text.lower()
-    return any(sign in lower for sign in SIGNS)
 
 
 def _hundredfold(written: str) -> str:

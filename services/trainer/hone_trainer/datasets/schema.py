@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from hone_trainer.datasets.problems import Problem, shown
+from hone_trainer.datasets.row_text import RowText
 from hone_trainer.datasets.rows import ROLES, Row
 
 _MEANT = {
@@ -21,7 +22,7 @@ _MEANT = {
 _USUAL = (("user", "assistant"), ("system", "user", "assistant"))
 
 
-def schema_problems(row: Row) -> Iterator[Problem]:
+def schema_problems(row: Row, _text: RowText) -> Iterator[Problem]:
     roles = tuple(turn.role for turn in row.turns)
     if roles not in _USUAL:
         problem = _order(roles)

@@ -51,9 +51,9 @@ class GateSettings(BaseModel):
         default=50, ge=3, description="rows from which lengths have a spread to be outside of"
     )
     outlier_deviations: float = Field(
-        default=6.0, gt=0,
-        description="robust standard deviations of the logarithm of the length: real data has long tails, and "
-        "four flags a row in every few thousand of them",
+        default=5.0, gt=0,
+        description="robust standard deviations of the logarithm of the length: a set of several kinds of answers "
+        "has long tails, in which three or four are nothing unusual",
     )  # fmt: skip
     outlier_factor: float = Field(
         default=6.0,

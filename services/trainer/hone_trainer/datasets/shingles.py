@@ -65,7 +65,10 @@ class Shingles:
         return shingles
 
     def add(self, text: str) -> None:
-        words = self._words(text) or [text.encode("utf-8", "surrogatepass")]
+        self.add_words(self._words(text) or [text.encode("utf-8", "surrogatepass")])
+
+    def add_words(self, words: list[bytes]) -> None:
+        """The next text, as words; at least one."""
         self._hashes.extend(map(crc32, words))
         self._counts.append(len(words))
         if len(self._hashes) >= _WORDS_A_BLOCK:

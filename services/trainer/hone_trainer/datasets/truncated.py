@@ -17,21 +17,27 @@ from hone_trainer.datasets.settings import GateSettings
 
 _FENCE = re.compile(r"^[ \t]{0,9}+(`{3,}+|~{3,}+)", re.MULTILINE)
 # Words that never end a sentence, and signs that never end a text.
-_OPEN_WORD = re.compile(
-    r"(?:\b(?:the|an|and|or|nor|of|with|whose|which|that|has|have|is|are|was|were|their|its|every|each|because|"
-    r"between|into|from|than|such as|for example|e\.g\.|i\.e\.)|[,;([{]|[^-|.=~o}<*]-)\s{0,99}\Z", re.IGNORECASE
-)  # fmt: skip
-_OPEN_CODE = re.compile(r"(?:[,([{=+]|(?<![|}o{.*<])(?:--|\.\.)(?:[|{o}]{0,2}))\s{0,99}\Z")
-_OPEN_COLON = re.compile(r"\w[\"'`)]?:\s{0,99}\Z")
-_FINISHED = re.compile(r"[.!?…。！？:)\]}\"'”’»`|>*%][\"'”’)\]*_`]{0,3}\s{0,99}\Z")
-_SENTENCE_END = re.compile(r"[.!?][\"')\]]?\s")
+_OPEN_WORDS = frozenset(
+    """
+    the an and or nor of with whose which that has have is are was were their its every each because between into from
+    than
+    """.split()  # noqa: SIM905 - twenty lines otherwise
+)
+_OPEN_SIGNS = (",", ";", "(", "[", "{", " -", "such as", "for example", "e.g.", "i.e.")
+_OPEN_CODE = re.compile(r"(?:[,([{=]|(?<!\+)\+|(?<![|}o{.*<\w])(?:--|\.\.)(?:[|{o}]{0,2}))\Z")
+_OPEN_COLON = re.compile(r"\w[\"'`)]?:\Z")
+# Words, and no sign after the last of them; tags, formulas and signatures end so too.
+_BREAKS_OFF = re.compile(r"(?:^|(?<=\s))[^\W\d_#@][\w'’-]*+,?[ ](?:[\w'’-]++,?[ ])*+[^\W\d_][\w'’-]*+\Z")
+_ITEM = re.compile(r"\s{0,40}(?:[-*•+>|#}]|//|</|```|\d{1,3}[.)]|\(?[a-z][.)] |[—–~])")
 _CODE_LINE = re.compile(
     r"\A\s{0,99}(?:```|~~~|[{\[<]|---|erDiagram|classDiagram|sequenceDiagram|stateDiagram|flowchart|graph |openapi:|"
     r"CREATE |ALTER |SELECT |INSERT |WITH |--|#!|import |from \w{1,40} import|def |class \w|@startuml|\"\"\"|\||\#)",
     re.IGNORECASE,
 )
-_LAST_LINE_LONG = 8  # words from which a last line is a sentence rather than a label
+_LAST_LINE_LONG = 6  # words from which a last line is a sentence rather than a label
 _TAIL = 400
+_END = 60
+_LONGEST_TOKEN = 12  # of JSON that a cut leaves a part of, as in `fals`
 
 
 class Truncated:
@@ -43,23 +49,24 @@ class Truncated:
         self._open_ends: list[tuple[int, str]] = []
 
     def problems(self, row: Row) -> Iterator[Problem]:
+        prose = False
         for turn in row.turns:
             if turn.role != "assistant":
                 continue
-            problem = _cut(turn.content)
+            prose = _is_prose(turn.content)
+            problem = _cut(turn.content, prose)
             if problem:
                 yield Problem("truncated", *problem)
                 return
-        self._learn(row)
+        if prose:
+            self._learn(row)
 
     def _learn(self, row: Row) -> None:
         answer = row.answer
-        if not _is_prose(answer):
-            return
-        if _FINISHED.search(answer[-_TAIL:]):
+        if not _BREAKS_OFF.search(answer.rstrip()[-_END:]):
             self._finished += 1
         elif len(self._open_ends) < self._settings.most_findings_kept:
-            self._open_ends.append((row.number, shown(answer[-60:], 40)))
+            self._open_ends.append((row.number, shown(answer.rstrip()[-40:])))
 
     def at_the_end(self) -> Iterator[tuple[int, Problem]]:
         prose = self._finished + len(self._open_ends)
@@ -76,10 +83,9 @@ class Truncated:
 _SUGGESTION = "write its end, or take the row out"
 
 
-def _cut(answer: str) -> tuple[str, str] | None:
+def _cut(answer: str, prose: bool) -> tuple[str, str] | None:
     if not answer.strip():
         return "the answer is empty", "write it, or take the row out"
-    prose = _is_prose(answer)
     message = _open_whole(answer) or _open_end(answer, prose)
     if not message and (opener := unclosed(answer, code=not prose)):
         message = f'"{opener}" is not closed at the end of the answer'
@@ -95,9 +101,9 @@ def _open_whole(answer: str) -> str:
 
 
 def _open_end(answer: str, prose: bool) -> str:
-    tail = answer[-_TAIL:]
-    end = shown(tail.rstrip().rsplit("\n", 1)[-1][-60:], 40)
-    if prose and _OPEN_WORD.search(tail):
+    tail = answer[-_TAIL:].rstrip()[-_END:]
+    end = shown(tail.rsplit("\n", 1)[-1][-40:])
+    if prose and (tail.endswith(_OPEN_SIGNS) or tail.rsplit(None, 1)[-1].lower() in _OPEN_WORDS):
         return f'the answer ends in the middle of a sentence: "{end}"'
     if not prose and _OPEN_CODE.search(tail):
         return f'the last line needs another: "{end}"'
@@ -137,6 +143,6 @@ def _is_prose(answer: str) -> bool:
     if _CODE_LINE.match(answer):
         return False
     last = answer[-_TAIL:].rstrip().rsplit("\n", 1)[-1]
-    if last.lstrip().startswith(("|", "```", "- ", "* ", "}", "</", "#", "//")):
+    if _ITEM.match(last):
         return False
-    return len(last.split()) >= _LAST_LINE_LONG or bool(_SENTENCE_END.search(answer[-_TAIL:]))
+    return len(last.split()) >= _LAST_LINE_LONG
