@@ -10,6 +10,7 @@ from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.logs import get_logger
 from hone_chassis.loop_policy import LoopPolicy
 from hone_chassis.routes_table import RoutesWatcher
+from hone_contracts import streams
 from hone_contracts.deployment import DeploymentFailed, ModelDeployed
 from hone_contracts.evaluation import EvaluationCompleted, EvaluationFailed, VersionJudged
 from hone_contracts.feedback import FeedbackRecorded
@@ -27,7 +28,7 @@ from hone_contracts.training import (
 from hone_trainer.asking import Asking
 from hone_trainer.few_shot.method import FewShot
 from hone_trainer.pool.counts import Counts
-from hone_trainer.pool.feedback import FeedbackHandler
+from hone_trainer.pool.feedback import Intake
 from hone_trainer.pool.fold import Rules
 from hone_trainer.runs.dataset import Builder
 from hone_trainer.runs.desk import Desk
@@ -69,7 +70,9 @@ def _coordinate(
     methods = Methods(policy.method, RoutesWatcher.of(service).resolve, settings.trainer_role == "both")
     starter = Starter(policy, settings, methods)
     rules = Rules(policy.good_score, policy.correction_score, policy.disagreement)
-    service.handles(FeedbackRecorded, FeedbackHandler(rules, starter.look).record)
+    intake = Intake(database, rules, starter.look)
+    service.consumes(streams.EVENTS, FeedbackRecorded.subject, intake.take, name="feedback")
+    service.background(lambda _: intake.run())
     service.handles(StartTraining, starter.by_hand)
 
     following = Following(cancellations, settings.tries)

@@ -13,17 +13,16 @@ from feedbacks import ERD, feedback
 from loop_parts import training
 from running import until
 
-pytest.importorskip("torch", reason="the trainer's training packages are not installed")
-
-from hone_contracts.ids import new_id  # noqa: E402
-from hone_contracts.job_messages import JobCancelled  # noqa: E402
-from hone_contracts.teaching import Pair, RenderedExample  # noqa: E402
-from hone_contracts.training import StartTraining, TrainingCompleted, TrainingFailed  # noqa: E402
+from hone_contracts.ids import new_id
+from hone_contracts.job_messages import JobCancelled
+from hone_contracts.teaching import Pair, RenderedExample
+from hone_contracts.training import StartTraining, TrainingCompleted, TrainingFailed
 
 SHIPPED = Path(__file__).parents[3] / "libs/hone/hone/starter/hone-starter-q8_0.gguf"
 QUICK = {"epochs": 1, "replay_share": 0.2, "batch_tokens": 200, "checks": 1}
 WORDS = ["boat", "berth", "harbour", "pilot", "crane", "vessel", "pier", "buoy", "dock", "anchor"]
 
+pytest.importorskip("torch", reason="the trainer's training packages are not installed")
 pytestmark = pytest.mark.slow
 
 

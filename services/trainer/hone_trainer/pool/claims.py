@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, or_, select
-from sqlalchemy.engine import RowMapping
+from sqlalchemy import bindparam, func, or_, select, update
 
 from hone_chassis.tables import table_of, utc_now
-from hone_trainer.pool.book import EXAMPLES, move, succeed
+from hone_trainer.pool.page import EXAMPLES, Entry, Page
 from hone_trainer.pool.tables import PersonRow, State
 from hone_trainer.pool.tally import Tally
 from hone_trainer.pool.weights import Given
@@ -17,9 +16,6 @@ _P = table_of(PersonRow).c
 
 MOST_BY_HAND = 5_000
 """Of a run that a person asked for: as many as few-shot can choose from in seconds, and some hours for weights."""
-
-_COUNTED = (_E.id, _E.state, _E.contributor, _E.corrected)
-_OF_BATCH = select(*_COUNTED, _E.key, _E.current, _E.tries).where(_E.batch == bindparam("b"))
 
 
 async def given(tally: Tally, active_since: datetime) -> Given:
@@ -38,62 +34,77 @@ async def claim(tally: Tally, batch: str, size: int, most_each: int) -> int:
     """The oldest ``size`` new examples, at most ``most_each`` of them one person's own, go into ``batch``."""
     place = func.row_number().over(partition_by=_E.contributor, order_by=_E.id).label("place")
     new = (
-        select(*_COUNTED, place)
+        select(_E.id, _E.contributor, place)
         .where(_E.tenant == tally.tenant, _E.artifact_type == tally.artifact_type, _E.state == "new")
         .subquery()
     )
     chosen = (
-        select(new)
+        select(new.c.id)
         .where(or_(new.c.contributor == "", new.c.place <= most_each))
         .order_by(new.c.id)
         .limit(size)
     )
-    rows = (await (await tally.session.connection()).execute(chosen)).mappings().all()
-    await move(tally, rows, "claimed", batch=batch)
-    return len(rows)
-
-
-async def of_batch(tally: Tally, batch: str) -> Sequence[RowMapping]:
-    return (await (await tally.session.connection()).execute(_OF_BATCH, {"b": batch})).mappings().all()
+    ids = [str(row[0]) for row in await (await tally.session.connection()).execute(chosen)]
+    page = Page(tally)
+    for entry in await page.load_ids(ids):
+        page.move(entry, "claimed", batch=batch)
+    await page.write()
+    return len(ids)
 
 
 async def settle(tally: Tally, batch: str, state: State) -> None:
     """The run has ended with a version: its examples are ``used``, or ``rejected`` with it."""
-    rows = [row for row in await of_batch(tally, batch) if row["state"] == "claimed"]
-    await move(tally, [row for row in rows if row["current"]], state)
-    await _supersede(tally, rows, batch)
+    page = Page(tally)
+    for entry in await page.load_batch(batch, "claimed"):
+        if entry.current:
+            page.move(entry, state)
+        else:
+            await _supersede(page, entry, "used", batch)
+    await page.write()
 
 
 async def give_back(tally: Tally, batch: str, tries: int) -> None:
     """The run came to nothing: its examples are new again. Those of ``tries`` runs like that are set aside as
     ``rejected``, since they may be the reason; else they would start runs for ever."""
-    rows = [row for row in await of_batch(tally, batch) if row["state"] == "claimed"]
-    stay = [row for row in rows if row["current"]]
-    again = [row for row in stay if row["tries"] + 1 < tries]
-    await move(tally, again, "new", batch=None, tries=_E.tries + 1)
-    await move(tally, [row for row in stay if row not in again], "rejected", tries=_E.tries + 1)
-    await _supersede(tally, rows, None)
+    page = Page(tally)
+    for entry in await page.load_batch(batch, "claimed"):
+        tried = entry.tries + 1
+        if not entry.current:
+            await _supersede(page, entry, "new", None)
+        elif tried < tries:
+            page.move(entry, "new", batch=None, tries=tried)
+        else:
+            page.move(entry, "rejected", tries=tried)
+    await page.write()
 
 
 async def take_out(tally: Tally, reasons: dict[str, str]) -> None:
     """Examples that a gate found an error in, by id with the reason: no run takes them any more."""
-    query = select(*_COUNTED).where(_E.id.in_(reasons), _E.state.in_(("claimed", "used")))
-    for row in (await (await tally.session.connection()).execute(query)).mappings().all():
-        await move(tally, [row], "rejected", reason=reasons[row["id"]][:500])
+    page = Page(tally)
+    for entry in await page.load_ids(reasons):
+        if entry.state in ("claimed", "used"):
+            page.move(entry, "rejected", reason=reasons[entry.id][:500])
+    await page.write()
 
 
-async def _supersede(tally: Tally, rows: Sequence[RowMapping], batch: str | None) -> None:
-    """Those of them whose artifact's verdicts say something else by now."""
-    gone = [row for row in rows if not row["current"]]
-    await move(tally, gone, "superseded")
-    for row in gone:
-        await succeed(tally, row["key"], "used" if batch else "new", batch)
+async def out_of_replay(tally: Tally, batch: str) -> None:
+    """What was learned from them turned out to be worse."""
+    page = Page(tally)
+    for entry in await page.load_batch(batch, "used"):
+        page.move(entry, "rejected")
+    await page.write()
+
+
+async def _supersede(page: Page, entry: Entry, twin: State, batch: str | None) -> None:
+    """One whose artifact's verdicts say something else by now."""
+    page.move(entry, "superseded", batch=batch)
+    await page.succeed(entry.key, twin, batch)
 
 
 async def mark_held_out(tally: Tally, ids: Sequence[str]) -> None:
     """Never to be trained on from now on."""
     if ids:
         statement = (
-            EXAMPLES.update().where(_E.id == bindparam("row_id")).values(held_out=True, updated_at=utc_now())
+            update(EXAMPLES).where(_E.id == bindparam("row_id")).values(held_out=True, updated_at=utc_now())
         )
         await (await tally.session.connection()).execute(statement, [{"row_id": each} for each in ids])

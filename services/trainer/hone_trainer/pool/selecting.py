@@ -7,7 +7,7 @@ from sqlalchemy import Select, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from hone_trainer.examples import FIELDS, Example
-from hone_trainer.pool.book import EXAMPLES
+from hone_trainer.pool.page import EXAMPLES
 from hone_trainer.pool.tables import GOOD
 
 _E = EXAMPLES.c

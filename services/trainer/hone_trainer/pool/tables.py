@@ -98,7 +98,7 @@ class ExampleRow(TrainerTable, table=True):
     __tablename__ = "examples"
     __table_args__ = (
         Index("examples_by_artifact", "tenant", "artifact_id"),
-        Index("examples_by_key", "tenant", "artifact_type", "key"),
+        Index("examples_by_key", "tenant", "artifact_type", "key", "state"),
         Index(
             "examples_new",
             "tenant",

@@ -77,26 +77,28 @@ class Tally:
             key = {"t": self.tenant, "a": self.artifact_type}
             await connection.execute(update(_TYPES).where(*_TYPE).values(changed | more), key)
             self.row |= changed | more
-        people = {user: self._people[user] for user in self._spoke | set(self._people)}
-        for user, by in sorted(people.items()):
-            await self._write_person(user, by)
+        await self._write_people()
         self._states.clear()
         self._people.clear()
         self._spoke.clear()
 
-    async def _write_person(self, user: str, by: int) -> None:
+    async def _write_people(self) -> None:
+        users = sorted(self._spoke | {user for user, by in self._people.items() if by})
+        if not users:
+            return
         connection = await self.session.connection()
         into = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-        now = utc_now()
-        values = {
-            "tenant": self.tenant,
-            "artifact_type": self.artifact_type,
-            "user": user,
-            "new": by,
-            "last_at": now,
-        }
-        changes: dict[str, Any] = {"new": _PEOPLE.c.new + by}
-        if user in self._spoke:
-            changes["last_at"] = now
-        statement = into(_PEOPLE).values(values)
-        await connection.execute(statement.on_conflict_do_update(index_elements=_PERSON, set_=changes))
+        now, key = utc_now(), {"tenant": self.tenant, "artifact_type": self.artifact_type}
+        # Whoever's examples come back from a run has not spoken again.
+        for spoke in (True, False):
+            rows = [
+                key | {"user": user, "new": self._people[user], "last_at": now}
+                for user in users
+                if (user in self._spoke) is spoke
+            ]
+            if rows:
+                statement = into(_PEOPLE)
+                changes: dict[str, Any] = {"new": _PEOPLE.c.new + statement.excluded.new}
+                changes |= {"last_at": statement.excluded.last_at} if spoke else {}
+                upsert = statement.on_conflict_do_update(index_elements=_PERSON, set_=changes)
+                await connection.execute(upsert, rows)

@@ -14,7 +14,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from hone_contracts.errors import ErrorBody
 from hone_contracts.evaluation import VersionJudged
 from hone_trainer.pool import claims
-from hone_trainer.pool.book import move
 from hone_trainer.pool.tally import Tally
 from hone_trainer.runs import book
 
@@ -62,10 +61,5 @@ async def judged(session: AsyncSession, run: RowMapping, verdict: VersionJudged)
     elif run["state"] == "succeeded":
         await book.note(session, run["id"], **told)
         if verdict.verdict in _WORSE:
-            await _out_of_replay(tally, run["batch"])
+            await claims.out_of_replay(tally, run["batch"])
     await tally.write()
-
-
-async def _out_of_replay(tally: Tally, batch: str) -> None:
-    rows = [row for row in await claims.of_batch(tally, batch) if row["state"] == "used"]
-    await move(tally, rows, "rejected")

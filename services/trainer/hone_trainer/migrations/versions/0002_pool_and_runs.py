@@ -82,7 +82,7 @@ def _examples() -> None:
         sa.Column("updated_at", UtcDateTime, nullable=False),
     )
     op.create_index("examples_by_artifact", "examples", ["tenant", "artifact_id"])
-    op.create_index("examples_by_key", "examples", ["tenant", "artifact_type", "key"])
+    op.create_index("examples_by_key", "examples", ["tenant", "artifact_type", "key", "state"])
     op.create_index("examples_by_state", "examples", ["tenant", "artifact_type", "state", "held_out", "id"])
     new = ["tenant", "artifact_type", "contributor", "id"]
     _partial("examples_new", "examples", new, "state = 'new'")
