@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hone_contracts.evaluation import AnswerFigures, PairFigures
+from hone_contracts.streams import MAX_MESSAGE_BYTES
 from hone_generator.artifacts.held import MOST_ANSWER_CHARS
 from hone_generator.evaluation import held_out
 from hone_generator.evaluation.errors import HeldOutUnusable
@@ -46,8 +48,9 @@ def test_every_prompt_of_the_file_is_read_in_its_order(tmp_path: Path) -> None:
         (json.dumps({"item": "x"}), "required"),
         (line("first"), "before it"),
         (line("x", requirements="  "), "no requirements"),
-        (line("x" * 201), "item has 201"),
-        (line("x", group="g" * 201), "group has 201"),
+        (line("x" * 101), "item has 101"),
+        (line("x", group="g" * 101), "group has 101"),
+        (line("x\x00y"), "no name"),
         (line("x", requirements="r" * 200_001), "requirements has 200001"),
         (line("x", reference="r" * (MOST_ANSWER_CHARS + 1)), "reference has"),
         (line("x", options={"a": "b" * 1001}), "options has"),
@@ -70,6 +73,11 @@ def test_a_file_without_a_prompt_is_refused(tmp_path: Path) -> None:
     for lines in ([], ["", " "], ["no json"]):
         with pytest.raises(HeldOutUnusable):
             read_held_out(written(tmp_path, *lines), [tmp_path])
+
+
+def test_a_file_of_anything_else_is_not_read_to_its_end(tmp_path: Path) -> None:
+    with pytest.raises(HeldOutUnusable, match="500 of its lines are no prompts"):
+        read_held_out(written(tmp_path, line(), *(["{}"] * 1000)), [tmp_path])
 
 
 def test_a_file_that_is_too_large_is_not_read_to_its_end(
@@ -113,3 +121,10 @@ def test_nothing_outside_the_folders_is_read(tmp_path: Path) -> None:
 def test_whatever_is_named_is_read_or_refused(tmp_path: Path, uri: str) -> None:
     with pytest.raises(HeldOutUnusable):
         read_held_out(uri, [tmp_path / "nothing"])
+
+
+def test_the_figures_of_the_most_prompts_fit_one_message() -> None:
+    error = AnswerFigures(error="\U0001f600" * 200)
+    name = "\U0001f600" * 100
+    pair = PairFigures(item=name, group=name, champion=AnswerFigures(score=100), challenger=error)
+    assert len(pair.model_dump_json().encode()) * MOST_ITEMS < MAX_MESSAGE_BYTES

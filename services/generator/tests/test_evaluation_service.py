@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from running import started, until
 from scripted_provider import Script, ScriptedProvider
 
+from hone_chassis import rpc
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.evaluation import EvaluateVersions, EvaluationCompleted, EvaluationFailed
 from hone_contracts.ids import new_id
@@ -22,6 +23,13 @@ from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import JobProgressed, Message
 from hone_contracts.registry import Route, ServedVersion
 from hone_contracts.streams import ROUTES_BUCKET
+from hone_contracts.teaching import (
+    CompareArtifacts,
+    Comparison,
+    ExampleText,
+    RenderedExamples,
+    RenderExamples,
+)
 from hone_generator import app
 from hone_generator.providers.errors import ProviderUnavailable
 from hone_generator.settings import GeneratorSettings
@@ -187,6 +195,17 @@ async def test_a_cancelled_evaluation_stops_the_model_and_says_nothing(bench: Be
         await bench.all_taken()
         assert await bench.told() == []
     assert provider.stopped == 1
+
+
+async def test_the_trainers_questions_about_texts_are_answered(bench: Bench) -> None:
+    compare = CompareArtifacts(artifact_type=ERD, content=RIGHT, reference=RIGHT)
+    example = ExampleText(requirements=TEXT, content=RIGHT)
+    render = RenderExamples(artifact_type=ERD, reading="passages", examples=(example,))
+    async with bench.generator(scripted()):
+        compared = await rpc.ask(bench.client, CompareArtifacts.subject, compare, Comparison)
+        rendered = await rpc.ask(bench.client, RenderExamples.subject, render, RenderedExamples)
+    assert compared.distance == 0
+    assert rendered.examples[0].pairs
 
 
 async def test_without_its_prompts_an_evaluation_fails_with_the_reason(bench: Bench) -> None:

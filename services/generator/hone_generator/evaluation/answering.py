@@ -77,8 +77,8 @@ class Answering:
             champion = await self._figures(self.champion, item)
             challenger = await self._figures(self.challenger, item)
         return PairFigures(
-            item=printable(item.item),
-            group=printable(item.group),
+            item=item.item,
+            group=item.group,
             corrected=item.corrected,
             champion=champion,
             challenger=challenger,

@@ -5,6 +5,7 @@ import json
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -17,7 +18,8 @@ from hone_generator.evaluation.errors import HeldOutUnusable
 
 MOST_ITEMS = 500
 MOST_BYTES = 50_000_000
-_MOST_NAME_CHARS = 200  # items and groups are told in one message for all
+_MOST_NAME_CHARS = 100  # items and groups are told in one message for all
+_MOST_OPTIONS_CHARS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def read_held_out(uri: str, folders: Sequence[Path]) -> HeldOut:
         raise HeldOutUnusable(uri, error.strerror or str(error)) from error
     if len(content) > MOST_BYTES:
         raise HeldOutUnusable(uri, f"it is larger than {MOST_BYTES} bytes")
-    found = _items(content.split(b"\n"))
+    found = _items(uri, BytesIO(content))
     if not found.items:
         raise HeldOutUnusable(uri, found.refused[0] if found.refused else "it is empty")
     return found
@@ -63,7 +65,7 @@ def _allowed(uri: str, folders: Sequence[Path]) -> Path:
     return path
 
 
-def _items(lines: Iterable[bytes]) -> HeldOut:
+def _items(uri: str, lines: Iterable[bytes]) -> HeldOut:
     found: dict[str, HeldOutItem] = {}
     refused: list[str] = []
     left_out = 0
@@ -73,6 +75,8 @@ def _items(lines: Iterable[bytes]) -> HeldOut:
         if len(found) == MOST_ITEMS:
             left_out += 1
             continue
+        if len(refused) == MOST_ITEMS:
+            raise HeldOutUnusable(uri, f"{MOST_ITEMS} of its lines are no prompts; {refused[0]}")
         try:
             item = HeldOutItem.model_validate_json(line)
         except ValidationError as error:
@@ -91,13 +95,15 @@ def _faults(item: HeldOutItem, before: dict[str, HeldOutItem]) -> Iterator[str]:
         yield "its item stands in a line before it"
     if not item.requirements.strip():
         yield "it has no requirements"
+    if not (item.item.isprintable() and item.group.isprintable()):
+        yield "its item or group is no name"
     sizes = (
         ("item", item.item, _MOST_NAME_CHARS),
         ("group", item.group, _MOST_NAME_CHARS),
         ("requirements", item.requirements, MAX_REQUIREMENTS_CHARS),
         ("context_text", item.context_text or "", MAX_CONTEXT_CHARS),
         ("reference", item.reference or "", MOST_ANSWER_CHARS),
-        ("options", json.dumps(item.options), _MOST_NAME_CHARS * 5),
+        ("options", json.dumps(item.options), _MOST_OPTIONS_CHARS),
     )
     for name, text, most in sizes:
         if len(text) > most:
