@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -146,7 +147,24 @@ def test_weight_says_what_an_error_costs(start: base.Base) -> None:
     weighted = lessons.batch_of([Lesson(*first, 3.0), Lesson(*second, 1.0)], start.vocabulary.id(PAD))
     expected = (3 * counts[0] * one + counts[1] * two) / (3 * counts[0] + counts[1])
     with torch.no_grad():
-        assert float(loop.loss_of(start.model, weighted)) == pytest.approx(expected, rel=1e-4)
+        assert float(loop.loss_of(start.model, start.model, weighted)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_what_is_recalled_is_measured_by_how_it_was_answered_before(start: base.Base) -> None:
+    drawn = corpus.encoded(start.vocabulary, list(corpus.samples(1, 6, 6)))
+    recalled = lessons.batch_of([Lesson(*each, recalled=True) for each in drawn], 4)
+    other = deepcopy(start.model)
+    with torch.no_grad():
+        other.norm.weight.mul_(0.8)
+        assert float(loop.loss_of(start.model, start.model, recalled)) == pytest.approx(0, abs=1e-5)
+        assert float(loop.loss_of(other, start.model, recalled)) > 0.001
+        # Beside them an answer that is learned counts as it would alone.
+        (tokens, targets) = drawn[0]
+        alone = float(loop.loss_of(start.model, start.model, lessons.batch_of([Lesson(tokens, targets)], 4)))
+        both = lessons.batch_of([Lesson(tokens, targets), Lesson(*drawn[1], recalled=True)], 4)
+        counts = [sum(t >= 0 for t in each) for _, each in drawn[:2]]
+        mixed = float(loop.loss_of(start.model, start.model, both))
+    assert mixed == pytest.approx(alone * counts[0] / sum(counts), rel=1e-3)
 
 
 def test_a_loss_that_is_no_number_stops_before_the_step() -> None:

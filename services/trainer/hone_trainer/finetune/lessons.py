@@ -27,22 +27,25 @@ _FIRST_SHARD = 1000  # far beyond those that the starter was trained on
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A passage as tokens. A target is the next token within the answer, -1 before it."""
+    """A passage as tokens. A target is the next token within the answer, -1 before it. One that is `recalled` is
+    to be answered as the base answers it, right or wrong."""
 
     tokens: Sequence[int]
     targets: Sequence[int]
-    weight: float
+    weight: float = 1.0
+    recalled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Lessons in rows, [rows, length] each. `documents` numbers the lesson within its row that a token belongs to
-    (0: padding), `weights` are those of the targets."""
+    (0: padding), `weights` are those of the targets, `recalled` says which are."""
 
     tokens: npt.NDArray[np.int64]
     targets: npt.NDArray[np.int64]
     documents: npt.NDArray[np.int64]
     weights: npt.NDArray[np.float32]
+    recalled: npt.NDArray[np.bool_]
     read: int
     """Tokens in it, padding left out."""
 
@@ -75,7 +78,7 @@ def replay(vocabulary: Vocabulary, seed: int, tokens: int) -> list[Lesson]:
         some = [next(drawn) for _ in range(256)]
         for told, targets in corpus.encoded(vocabulary, some):
             if room > 0:
-                lessons.append(Lesson(told, targets, 1.0))
+                lessons.append(Lesson(told, targets, recalled=True))
                 room -= len(told)
     return lessons
 
@@ -83,7 +86,7 @@ def replay(vocabulary: Vocabulary, seed: int, tokens: int) -> list[Lesson]:
 def old_skills(vocabulary: Vocabulary, count: int) -> list[Lesson]:
     """Passages whose names and phrasings the starter never saw."""
     drawn = corpus.evaluation_samples(CORPUS_SEED, "both", count)
-    return [Lesson(tokens, targets, 1.0) for tokens, targets in corpus.encoded(vocabulary, drawn)]
+    return [Lesson(tokens, targets) for tokens, targets in corpus.encoded(vocabulary, drawn)]
 
 
 def epochs(
@@ -145,12 +148,14 @@ def batch_of(lessons: Sequence[Lesson], pad: int) -> Batch:
         rows[place].append(lesson)
         room[place] -= len(lesson.tokens)
     tokens, targets, documents = (np.full((len(rows), length), fill, np.int64) for fill in (pad, -1, 0))
-    weights = np.zeros((len(rows), length), np.float32)
+    weights, recalled = np.zeros((len(rows), length), np.float32), np.zeros((len(rows), length), np.bool_)
     for index, row in enumerate(rows):
         at = 0
         for number, lesson in enumerate(row, 1):
             span = slice(at, at + len(lesson.tokens))
             tokens[index, span], targets[index, span] = lesson.tokens, lesson.targets
             documents[index, span], weights[index, span] = number, lesson.weight
+            recalled[index, span] = lesson.recalled
             at += len(lesson.tokens)
-    return Batch(tokens, targets, documents, weights, sum(len(lesson.tokens) for lesson in lessons))
+    read = sum(len(lesson.tokens) for lesson in lessons)
+    return Batch(tokens, targets, documents, weights, recalled, read)

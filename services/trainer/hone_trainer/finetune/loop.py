@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -39,6 +40,7 @@ def train(
     settings: Settings,
 ) -> Iterator[Step]:
     """Takes a step for each batch and tells of it. Raises Diverged, TimeOver."""
+    before = deepcopy(model).requires_grad_(False)
     muon, adam = optimizers_for(model, settings.muon_lr, settings.adam_lr)
     total = len(batches)
     checks = {math.ceil(total * (check + 1) / settings.checks) for check in range(settings.checks)}
@@ -52,7 +54,7 @@ def train(
             optimizer.zero_grad(set_to_none=True)
             for group in optimizer.param_groups:
                 group["lr"] = rate * pace
-        loss = loss_of(model, batch)
+        loss = loss_of(model, before, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         value = float(loss.detach())
@@ -74,29 +76,38 @@ def mean_losses(model: Starter, held_back: Mapping[str, Sequence[Lesson]]) -> di
 def _mean_loss(model: Starter, lessons: Sequence[Lesson]) -> float:
     total, count = 0.0, 0
     for begin in range(0, len(lessons), _CHECKED_TOGETHER):
-        losses, _ = _losses(model, batch_of(lessons[begin : begin + _CHECKED_TOGETHER], pad=0))
-        total, count = total + float(losses.sum()), count + len(losses)
+        logits, targets = _answer_logits(model, batch_of(lessons[begin : begin + _CHECKED_TOGETHER], pad=0))
+        total, count = total + float(F.cross_entropy(logits, targets, reduction="sum")), count + len(targets)
     return total / max(count, 1)
 
 
-def loss_of(model: Starter, batch: Batch) -> Tensor:
-    """The mean over the tokens of answers, by their weights."""
-    losses, weights = _losses(model, batch)
+def loss_of(model: Starter, before: Starter, batch: Batch) -> Tensor:
+    """The mean over the tokens of answers, by their weights: cross-entropy with the right answer or, where it is to
+    be recalled, the divergence from how it was answered before (Li and Hoiem, Learning without Forgetting, 2016)."""
+    logits, targets = _answer_logits(model, batch)
+    wanted = torch.from_numpy(batch.targets >= 0).flatten()
+    weights, recalled = (
+        torch.from_numpy(array).flatten()[wanted] for array in (batch.weights, batch.recalled)
+    )
+    losses = F.cross_entropy(logits, targets, reduction="none")
+    if bool(recalled.any()):
+        with torch.no_grad():
+            old = _answer_logits(before, batch)[0][recalled].log_softmax(-1)
+        new = logits[recalled].log_softmax(-1)
+        apart = F.kl_div(new, old, reduction="none", log_target=True).sum(-1)
+        losses = losses.masked_scatter(recalled, apart)
     return (losses * weights).sum() / weights.sum()
 
 
-def _losses(model: Starter, batch: Batch) -> tuple[Tensor, Tensor]:
-    """The cross-entropy of each token of an answer, and its weight, [answer tokens] both."""
+def _answer_logits(model: Starter, batch: Batch) -> tuple[Tensor, Tensor]:
+    """[answer tokens, vocabulary] and [answer tokens]: only where an answer is, for the vocabulary is the widest
+    matrix."""
     table = model.embedding()
     targets = torch.from_numpy(batch.targets).flatten()
     wanted = (targets >= 0).nonzero().squeeze(1)
     tokens, documents = torch.from_numpy(batch.tokens), torch.from_numpy(batch.documents)
     hidden = model.hidden(F.embedding(tokens, table), packed_mask(documents))  # [rows, length, width]
-    logits = (
-        hidden.flatten(0, 1)[wanted] @ table.T
-    )  # only where an answer is: the vocabulary is the widest matrix
-    losses = F.cross_entropy(logits, targets[wanted], reduction="none")
-    return losses, torch.from_numpy(batch.weights).flatten()[wanted]
+    return hidden.flatten(0, 1)[wanted] @ table.T, targets[wanted]
 
 
 def _pace(number: int, total: int, warmup_share: float) -> float:
