@@ -8,6 +8,9 @@ from hone_contracts.artifacts import ArtifactType
 from hone_generator.artifacts.inverse import Inexpressible
 from hone_generator.artifacts.mermaid_erd.checks import ParsedErd
 from hone_generator.artifacts.mermaid_erd.ir import Diagram
+from hone_generator.teaching.from_classes import diagram_of_classes
+from hone_generator.teaching.from_code import diagram_of_code
+from hone_generator.teaching.from_tables import diagram_of_tables
 
 _MOST_ELEMENTS = 2_000
 
@@ -17,7 +20,7 @@ def diagram_behind(type_: ArtifactType, content: str, options: Mapping[str, str]
     reader = _READERS.get(type_)
     if reader is None:
         raise Inexpressible(
-            f"facts of passages cannot be read back from {type_}: teach it with the reading whole"
+            f"{type_} does not tell how many of each other things have: teach it with the reading whole"
         )
     diagram = reader(content, options)
     if not diagram.entities:
@@ -33,5 +36,10 @@ def _of_erd(content: str, options: Mapping[str, str]) -> Diagram:  # noqa: ARG00
 
 
 _READERS: Mapping[ArtifactType, Callable[[str, Mapping[str, str]], Diagram]] = MappingProxyType(
-    {ArtifactType.MERMAID_ERD: _of_erd}
+    {
+        ArtifactType.MERMAID_ERD: _of_erd,
+        ArtifactType.MERMAID_CLASS: diagram_of_classes,
+        ArtifactType.SQL_DDL: diagram_of_tables,
+        ArtifactType.PYTHON_CODE: diagram_of_code,
+    }
 )

@@ -44,7 +44,7 @@ class SqlDdl:
 
     async def make(self, brief: Brief, ask: Ask, tell: Tell) -> Draft:
         """Raises BadOption for an unknown dialect, and what ``ask`` raises."""
-        dialect = _dialect(brief.options)
+        dialect = dialect_of(brief.options)
         if brief.reading != "whole":
             read = await read_data_model(brief, ask, tell)
             schema = schema_of_answer(answer_of(read.model))
@@ -65,20 +65,20 @@ class SqlDdl:
         return Draft(render(schema, dialect), ir, evidence, schema.left_out.notes, text)
 
     def read(self, subject: Subject) -> Parsed:
-        dialect = _dialect(subject.options)
+        dialect = dialect_of(subject.options)
         return ParsedDdl(read_ddl(subject.content, dialect), dialect, LeftOut.of(subject.draft))
 
     def answer_of(self, subject: Subject, quotes: Quotes) -> str:
         """Raises BadOption for an unknown dialect, too."""
-        return inverse.answer_of(subject.content, _dialect(subject.options), quotes)
+        return inverse.answer_of(subject.content, dialect_of(subject.options), quotes)
 
     async def syntax(self, subject: Subject, tools: Tools) -> ValidatorResult:  # noqa: ARG002 (no process of its own is asked)
         """Raises BadOption for an unknown dialect."""
-        fault = await asyncio.to_thread(_fault, subject.content, _dialect(subject.options))
+        fault = await asyncio.to_thread(_fault, subject.content, dialect_of(subject.options))
         return result("syntax", 0 if fault else 100, [fault] if fault else [], passed=fault is None)
 
 
-def _dialect(options: Mapping[str, str]) -> Dialect:
+def dialect_of(options: Mapping[str, str]) -> Dialect:
     found = choice(options, "dialect", DIALECTS, "postgresql")
     return next(each for each in DIALECTS if each == found)
 
