@@ -14,6 +14,8 @@ from hone_contracts.evaluation import (
     EvaluationFailed,
     VersionJudged,
 )
+from hone_contracts.feedback import FeedbackRecorded
+from hone_contracts.generation import ArtifactGenerated, GenerationFailed
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import DEFAULT_TENANT
 from hone_contracts.registry import (
@@ -31,9 +33,11 @@ from hone_registry.apply import RoutesFiles
 from hone_registry.deployed import Deployed
 from hone_registry.evaluations import Evaluations
 from hone_registry.first_start import bring_up_to_date
+from hone_registry.live import Live
 from hone_registry.settings import RegistrySettings
+from hone_registry.watching import Watchers
 
-HEAD = "0003"
+HEAD = "0004"
 
 
 def create(settings: RegistrySettings | None = None, policy: LoopPolicy | None = None) -> Service:
@@ -67,10 +71,15 @@ def _loop(service: Service, policy: LoopPolicy, writer: RoutesWriter) -> None:
     """From a version's number to its place."""
     database = service.database
     evaluations = Evaluations(database, policy, writer.wake)
-    service.answers(PlanVersion, planning.Planning(database).plan)
+    service.answers(PlanVersion, planning.Planning(database, writer.wake).plan)
     service.handles(TrainingFailed, planning.training_failed)
     service.handles(DeploymentFailed, planning.deployment_failed)
     service.handles(JobCancelled, planning.job_cancelled)
     service.handles(ModelDeployed, Deployed(database).deployed)
     service.handles(EvaluationCompleted, evaluations.completed)
     service.handles(EvaluationFailed, evaluations.failed)
+    live = Live(database, Watchers(policy, writer.wake), policy)
+    service.handles(ArtifactGenerated, live.generated)
+    service.handles(GenerationFailed, live.failed)
+    service.handles(FeedbackRecorded, live.said)
+    service.background(live.keep_looking)

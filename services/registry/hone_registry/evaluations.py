@@ -9,14 +9,14 @@ from hone_chassis.database import Database
 from hone_chassis.loop_policy import LoopPolicy
 from hone_contracts.evaluation import EvaluationCompleted, EvaluationFailed, Verdict
 from hone_contracts.messages import Message
-from hone_registry import audit, models
+from hone_registry import audit, models, watching
 from hone_registry.deployed import evaluation_of
 from hone_registry.judged import judged
 from hone_registry.policy.verdict import Decision, decide
 from hone_registry.route_changes import Wake, route_changes
 from hone_registry.seats import Seats
 from hone_registry.standings import as_reading
-from hone_registry.tables import CANARY, CHALLENGER, EvaluationRow, ModelRow, VersionRow
+from hone_registry.tables import CANARY, CHALLENGER, CHAMPION, EvaluationRow, ModelRow, VersionRow
 from hone_registry.turns import one_at_a_time
 
 MOST_EVALUATIONS = 3
@@ -41,9 +41,11 @@ class Evaluations:
             return await self._late(message, version, seats)
         seed = f"{model.name} {champion.version} {version.version}"
         decision = await asyncio.to_thread(decide, message.pairs, self._policy, seed)
+        row = _evaluation(message, version, decision)
+        session.add(row)  # at once: the watch over what comes of it looks there
         async with route_changes(session, message.tenant, message, self._wake):
             verdict, others = await self._seated(decision, version, seats, message)
-        session.add(_evaluation(message, version, verdict, decision))
+        row.verdict = verdict
         told = judged(seats, version, verdict, decision.reasons, figures=decision.figures, cause=message)
         return [told, *others]
 
@@ -65,9 +67,12 @@ class Evaluations:
             await seats.set_aside(replaced, "superseded", reason)
             others = [judged(seats, replaced, "superseded", [reason], cause=cause)]
         if self._policy.canary_share == 0:
-            await seats.crown(version, why, figures=figures)
+            was = await seats.crown(version, why, figures=figures)
+            await watching.begin(seats, CHAMPION, version, was, self._policy)
             return "promoted", others
         await seats.seat(CANARY, version, why, share=self._policy.canary_share, figures=figures)
+        champion = await seats.champion(as_reading(version.reading))
+        await watching.begin(seats, CANARY, version, champion, self._policy)
         return "canary", others
 
     async def _late(
@@ -102,16 +107,14 @@ async def _candidate(
     return model, version
 
 
-def _evaluation(
-    message: EvaluationCompleted, version: VersionRow, verdict: Verdict, decision: Decision
-) -> EvaluationRow:
+def _evaluation(message: EvaluationCompleted, version: VersionRow, decision: Decision) -> EvaluationRow:
     return EvaluationRow(
         model_id=version.model_id,
         artifact_type=message.artifact_type.value,
         champion=message.champion,
         challenger=message.challenger,
         run_id=message.correlation_id,
-        verdict=verdict,
+        verdict="",
         reasons=list(decision.reasons),
         figures=decision.figures,
         pairs=[pair.model_dump(mode="json") for pair in message.pairs],

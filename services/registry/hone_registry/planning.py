@@ -16,6 +16,7 @@ from hone_contracts.registry import DEFAULT_ROUTE, PlanVersion, RouteModel
 from hone_contracts.training import PlannedVersion, TrainingFailed
 from hone_registry import audit, models, routes, versions
 from hone_registry.errors import NoRoute, NotAModel, NoWeights
+from hone_registry.route_changes import Wake, route_changes
 from hone_registry.seats import Seats
 from hone_registry.standings import as_reading, served
 from hone_registry.tables import EXTERNAL, RUN, ModelRow, VersionRow
@@ -27,8 +28,8 @@ ACTOR = "hone-trainer"
 class Planning:
     """Answers PlanVersion."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, wake: Wake) -> None:
+        self._database, self._wake = database, wake
 
     async def plan(self, question: PlanVersion) -> PlannedVersion:
         """Raises NoRoute, NotAModel, NoWeights."""
@@ -36,7 +37,8 @@ class Planning:
             await one_at_a_time(session, self._database)
             row = await versions.of_run(session, question.run_id)
             if row is None:
-                row = await _reserved(session, question)
+                async with route_changes(session, question.tenant, wake=self._wake):
+                    row = await _reserved(session, question)
             model = await session.get_one(ModelRow, row.model_id)
             assert row.base_version is not None
             base = await session.get_one(VersionRow, (row.model_id, row.base_version))
@@ -123,6 +125,7 @@ async def register_as_it_is(
         state="candidate",
         origin=EXTERNAL,
         reading=named.reading,
+        served_by=model.name,
     )
     session.add(version)
     await session.flush()

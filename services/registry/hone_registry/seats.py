@@ -61,6 +61,10 @@ class Seats:
         if was is not None and was.version == version.version:
             was = None
         await self._end_reign(was, why_ended or f"{_called(version)} took over: {why}")
+        canary = await self.holder(CANARY)
+        if canary is not None and canary.version != version.version:
+            # It was proven against another champion: it answers nobody until it is proven again.
+            await self.seat(CHALLENGER, canary, f"the champion changed to {_called(version)}")
         await self.leave(version)
         await self._put(CHAMPION, version)
         self.session.add(

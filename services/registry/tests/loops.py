@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from running import until
 from sqlmodel import SQLModel, col, select
 
 from hone_chassis import Service, rpc
@@ -11,7 +12,15 @@ from hone_chassis.outbox import announce
 from hone_chassis.tables import OutboxRow
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.deployment import ModelDeployed
-from hone_contracts.evaluation import AnswerFigures, EvaluateVersions, EvaluationCompleted, PairFigures
+from hone_contracts.evaluation import (
+    AnswerFigures,
+    EvaluateVersions,
+    EvaluationCompleted,
+    PairFigures,
+    VersionJudged,
+)
+from hone_contracts.feedback import FeedbackRecorded
+from hone_contracts.generation import ArtifactGenerated
 from hone_contracts.ids import new_id
 from hone_contracts.messages import Message
 from hone_contracts.registry import ListRoutes, PlanVersion, PromptVersion, Routes, ServedVersion, Turn
@@ -19,6 +28,7 @@ from hone_contracts.training import DatasetSummary, PlannedVersion
 from hone_registry.tables import AliasRow, AuditRow, ReignRow, VersionRow
 
 ERD = ArtifactType.MERMAID_ERD
+MODEL = "llamacpp:hone-starter"
 T = TypeVar("T", bound=SQLModel)
 M = TypeVar("M", bound=Message)
 
@@ -153,3 +163,51 @@ def completed(asked: EvaluateVersions, found: Sequence[PairFigures]) -> Evaluati
         challenger=asked.challenger.version,
         pairs=tuple(found),
     )
+
+
+async def evaluated(
+    loop: Loop, run: str, planned: PlannedVersion, gain: float, **fields: Any
+) -> VersionJudged:
+    """Deploy, answer the evaluation that is asked for, and wait for the verdict."""
+    await loop.send(deployed(run, planned, **fields))
+    asked = (await until(lambda: loop.told(EvaluateVersions, run)))[-1]
+    await loop.send(completed(asked, pairs(gain)))
+    return (await until(lambda: loop.told(VersionJudged, run)))[0]
+
+
+def answer(version: int | None, score: int | None, **fields: Any) -> ArtifactGenerated:
+    """An artifact that ``version`` was asked for first. Without a score it failed, and a fallback answered."""
+    failed = {"outcome": "failed", "error": "no", "error_code": "answer_unusable"}
+    first = {"model": MODEL, "version": version, "prompt_version": "1"} | (
+        failed if score is None else {"score": score}
+    )
+    told: dict[str, Any] = {
+        "artifact_id": new_id("art"),
+        "type": ERD,
+        "content": "erDiagram",
+        "ir": {},
+        "score": 80 if score is None else score,
+        "accepted": True,
+        "model": MODEL if score is not None else "ollama:other",
+        "version": None if score is None else version,
+        "attempts": [first | fields],
+        "validators": (),
+        "evidence": (),
+        "timings_ms": {},
+    }
+    return ArtifactGenerated.model_validate({"correlation_id": new_id("job"), "artifact": told})
+
+
+def word(version: int, reward: float, user: str, **fields: Any) -> FeedbackRecorded:
+    told: dict[str, Any] = {
+        "correlation_id": new_id("job"),
+        "feedback_id": new_id("fb"),
+        "artifact_id": new_id("art"),
+        "artifact_type": ERD,
+        "model": MODEL,
+        "version": version,
+        "user": user,
+        "reward": reward,
+        "validators_score": 90,
+    }
+    return FeedbackRecorded.model_validate(told | fields)

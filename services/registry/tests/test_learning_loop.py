@@ -2,10 +2,9 @@
 
 import json
 from functools import partial
-from typing import Any
 
 import pytest
-from loops import ERD, Loop, completed, deployed, pairs, prompt
+from loops import ERD, Loop, completed, deployed, evaluated, pairs, prompt
 from running import until
 
 from hone_chassis import RemoteError, rpc
@@ -26,23 +25,13 @@ from hone_contracts.registry import (
     ShowModel,
 )
 from hone_contracts.registry import Model as ShownModel
-from hone_contracts.training import PlannedVersion, TrainingFailed
+from hone_contracts.training import TrainingFailed
 from hone_registry import starter
 from hone_registry.tables import EvaluationRow, ModelRow, RouteRow, VersionRow
 
 LLAMA = "ollama:llama3.1:8b"
 at_once = pytest.mark.parametrize("policy", [LoopPolicy(canary_share=0)], ids=["all"])
 """Without a canary's share before."""
-
-
-async def evaluated(
-    loop: Loop, run: str, planned: PlannedVersion, gain: float, **fields: Any
-) -> VersionJudged:
-    """Deploy, answer the evaluation that is asked for, and wait for the verdict."""
-    await loop.send(deployed(run, planned, **fields))
-    asked = (await until(lambda: loop.told(EvaluateVersions, run)))[-1]
-    await loop.send(completed(asked, pairs(gain)))
-    return (await until(lambda: loop.told(VersionJudged, run)))[0]
 
 
 async def apply(loop: Loop, text: str) -> None:
@@ -75,9 +64,10 @@ async def test_a_model_that_the_registry_does_not_keep_is_its_own_version_1(loop
     await apply(loop, f"mermaid_erd: {{model: {LLAMA!r}, reading: passages_schema}}")
     _, planned = await loop.plan()
     assert (planned.model, planned.reading, planned.version) == (LLAMA, "passages_schema", 2)
-    assert planned.base == ServedVersion(version=1)
+    itself = ServedVersion(version=1, served_by=LLAMA)
+    assert planned.base == itself
     _, of_another_type = await loop.plan(artifact_type=ArtifactType.OPENAPI, model=LLAMA)
-    assert (of_another_type.version, of_another_type.base) == (3, ServedVersion(version=1))
+    assert (of_another_type.version, of_another_type.base) == (3, itself)
 
 
 async def test_without_a_route_there_is_nothing_to_train_and_it_says_so(loop: Loop) -> None:

@@ -9,9 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from statistics import NormalDist
 
-_NORMAL = NormalDist()
+from hone_registry.policy.students_t import NORMAL, t_quantile
 
 Sums = tuple[float, float]
 """Of a cluster: the sum above, and the sum (or number) below the line."""
@@ -86,16 +85,5 @@ def _at(ordered: Sequence[float], share: float) -> float:
 
 def _expanded_tail(confidence: float, clusters: int) -> float:
     """What is cut off at each end."""
-    t = _t_quantile((1 + confidence) / 2, clusters - 1)
-    return _NORMAL.cdf(-math.sqrt(clusters / (clusters - 1)) * t)
-
-
-def _t_quantile(share: float, freedom: int) -> float:
-    """Abramowitz and Stegun, 26.7.5: within 0.01 of Student's t from four degrees of freedom on."""
-    z, n = _NORMAL.inv_cdf(share), float(freedom)
-    return (
-        z
-        + (z**3 + z) / (4 * n)
-        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
-    )
+    t = t_quantile((1 + confidence) / 2, clusters - 1)
+    return NORMAL.cdf(-math.sqrt(clusters / (clusters - 1)) * t)
