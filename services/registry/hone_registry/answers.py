@@ -1,8 +1,19 @@
 """What other services ask the registry."""
 
 from hone_chassis.database import Database
-from hone_contracts.registry import ListModels, ListRoutes, Model, Models, Routes, ShowModel
-from hone_registry import models, routes
+from hone_contracts.registry import (
+    AuditTrail,
+    Evaluations,
+    ListAudit,
+    ListEvaluations,
+    ListModels,
+    ListRoutes,
+    Model,
+    Models,
+    Routes,
+    ShowModel,
+)
+from hone_registry import models, routes, trail
 
 
 class Answers:
@@ -23,3 +34,12 @@ class Answers:
     async def list_routes(self, question: ListRoutes) -> Routes:
         async with self._database.read() as session:
             return await routes.shown(session, question.tenant)
+
+    async def list_evaluations(self, question: ListEvaluations) -> Evaluations:
+        """Raises NoSuchModel, NoSuchVersion."""
+        async with self._database.read() as session:
+            return await trail.evaluations(session, question)
+
+    async def list_audit(self, question: ListAudit) -> AuditTrail:
+        async with self._database.read() as session:
+            return await trail.audit(session, question)

@@ -20,9 +20,13 @@ from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import DEFAULT_TENANT
 from hone_contracts.registry import (
     ApplyRoutes,
+    ListAudit,
+    ListEvaluations,
     ListModels,
     ListRoutes,
     PlanVersion,
+    PromoteVersion,
+    RollBack,
     RouteChanged,
     ShowModel,
 )
@@ -34,6 +38,7 @@ from hone_registry.deployed import Deployed
 from hone_registry.evaluations import Evaluations
 from hone_registry.first_start import bring_up_to_date
 from hone_registry.live import Live
+from hone_registry.promotion import ByHand
 from hone_registry.settings import RegistrySettings
 from hone_registry.watching import Watchers
 
@@ -63,6 +68,11 @@ def create(settings: RegistrySettings | None = None, policy: LoopPolicy | None =
     service.answers(ShowModel, answers.show_model)
     service.answers(ListRoutes, answers.list_routes)
     service.answers(ApplyRoutes, RoutesFiles(database, writer.written).apply)
+    service.answers(ListEvaluations, answers.list_evaluations)
+    service.answers(ListAudit, answers.list_audit)
+    by_hand = ByHand(database, policy, writer.written)
+    service.answers(PromoteVersion, by_hand.promote)
+    service.answers(RollBack, by_hand.roll_back)
     _loop(service, policy, writer)
     return service
 

@@ -47,3 +47,40 @@ class NoWeights(RegistryError):
             f"{name!r} would run in Hone's own process, and no file of it is registered; there are: {there_are}",
             422,
         )
+
+
+class NotDeployed(RegistryError):
+    def __init__(self, model: str, version: str, reason: str) -> None:
+        why = f": {reason}" if reason else ""
+        super().__init__(
+            "not_deployed",
+            "Nothing serves this version",
+            f"{version} of {model} was never deployed{why}",
+            409,
+        )
+
+
+class WhichType(RegistryError):
+    def __init__(self, model: str, types: Sequence[str]) -> None:
+        there_are = f"it has champions for {', '.join(types)}" if types else "it has no champion yet"
+        super().__init__(
+            "which_type", "For which artifact type?", f"{model}: {there_are}; name one (`--type`)", 422
+        )
+
+
+class NothingToRollBackTo(RegistryError):
+    """``possible`` are the earlier champions that can be named."""
+
+    def __init__(self, model: str, artifact_type: str, to: str | None, possible: Sequence[str]) -> None:
+        asked = "it has no earlier champion" if to is None else f"{to!r} is none of its last champions"
+        if to is None and possible:
+            asked = "its earlier champions were rolled back themselves"
+        can = f"possible: {', '.join(possible)} (`--to NAME`)" if possible else "there is none to go back to"
+        super().__init__(
+            "nothing_to_roll_back_to",
+            "Nothing to roll back to",
+            f"{model} for {artifact_type}: {asked}; {can}",
+            409,
+            {"possible": list(possible)},
+        )
+        self.possible = tuple(possible)

@@ -21,13 +21,18 @@ async def listed(session: AsyncSession, tenant: str) -> tuple[Model, ...]:
 
 
 async def shown(session: AsyncSession, tenant: str, name: str) -> Model:
+    """Raises NoSuchModel."""
+    (model,) = await _with_versions(session, [await known(session, tenant, name)])
+    return model
+
+
+async def known(session: AsyncSession, tenant: str, name: str) -> ModelRow:
     """Raises NoSuchModel, which says what names there are."""
     row = await named(session, tenant, name)
     if row is None:
         names = select(ModelRow.name).where(ModelRow.tenant == tenant).order_by(col(ModelRow.name))
         raise NoSuchModel(name, (await session.exec(names)).all())
-    (model,) = await _with_versions(session, [row])
-    return model
+    return row
 
 
 async def named(session: AsyncSession, tenant: str, name: str) -> ModelRow | None:
