@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from running import until
 
-from hone_chassis.cancellations import CancelledJobRow
 from hone_contracts.deployment import ModelDeployed
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.registry import ServedVersion
@@ -41,11 +40,6 @@ def settings(nats_server: Any, tmp_path: Path) -> HubSettings:
         graceful_timeout_s=0.2,
         retry_delay_s=0.05,
     )
-
-
-@pytest.fixture(scope="session")
-def starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return unpack(tmp_path_factory.mktemp("unpacked") / "starter")
 
 
 @pytest.fixture
@@ -202,13 +196,7 @@ async def test_what_was_deployed_for_a_job_that_was_cancelled_meanwhile_is_taken
     """As when a hub died after the file was there and before it could say so."""
     async with hub(settings) as service:
         first = await deployed(service, order(weights=weights))
-        await publish(service, JobCancelled.caused_by(first))
-
-        async def known() -> bool:
-            async with service.database.read() as session:
-                return await session.get(CancelledJobRow, first.correlation_id) is not None
-
-        await until(known)
+        await deploying.cancel(service, first)
         await publish(service, order(weights=weights, job=first.correlation_id))
         await until(lambda: not versions(settings))
         assert await deploying.announced(service, first.correlation_id) == [first]

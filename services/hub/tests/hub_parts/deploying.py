@@ -13,10 +13,12 @@ from running import started, until
 from sqlmodel import col, select
 
 from hone_chassis import Service
+from hone_chassis.cancellations import CancelledJobRow
 from hone_chassis.tables import OutboxRow
 from hone_contracts import subjects
 from hone_contracts.deployment import DeploymentFailed, ModelDeployed
 from hone_contracts.ids import new_id
+from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import JobProgressed, Message
 from hone_contracts.registry import PromptVersion, Reading, ServedVersion, Turn
 from hone_contracts.training import DatasetSummary, PlannedVersion, TrainingCompleted
@@ -108,6 +110,17 @@ async def failure(service: Service, wanted: TrainingCompleted) -> DeploymentFail
     message = await end_of(service, wanted)
     assert isinstance(message, DeploymentFailed), message
     return message
+
+
+async def cancel(service: Service, job: Message) -> None:
+    """And wait until it is written down."""
+    await publish(service, JobCancelled.caused_by(job))
+
+    async def known() -> bool:
+        async with service.database.read() as session:
+            return await session.get(CancelledJobRow, job.correlation_id) is not None
+
+    await until(known)
 
 
 async def stages_of(service: Service, job_id: str) -> asyncio.Queue[JobProgressed]:

@@ -32,10 +32,10 @@ class OllamaExamples:
             place = await _with_plain_base(place, order)
             wanted = _wanted(place, prompt, name)
             there = await place.host.show(name)
-            if there is None:
-                await place.host.create(wanted, tell)
-            elif not _same(Shown.read(there), wanted):
+            if there is not None and not _ours(Shown.read(there), prompt):
                 raise VersionTaken(f"{name} at {place.host.url}", f"remove it with `ollama rm {name}`")
+            if there is None or not _same(Shown.read(there), wanted):
+                await place.host.create(wanted, tell)
             await tell(Step(stage="prove", message=f"{place.host.url}: {name}", done=0, total=0))
             return await prove_history(place, name, prompt, wanted["messages"])
 
@@ -96,8 +96,13 @@ async def _with_plain_base(place: Place, order: TrainingCompleted) -> Place:
 
 async def _remove_if_ours(host: OllamaHost, name: str, prompt: PromptVersion) -> None:
     shown = await host.show(name)
-    if shown is not None and _ends_with(Shown.read(shown).messages, prompt):
+    if shown is not None and _ours(Shown.read(shown), prompt):
         await host.delete(name)
+
+
+def _ours(shown: Shown, prompt: PromptVersion) -> bool:
+    """By its examples; one that lost them is of no use to anybody, unless it is weights."""
+    return _ends_with(shown.messages, prompt) or not (shown.messages or shown.version)
 
 
 def _ends_with(messages: tuple[Message, ...], prompt: PromptVersion) -> bool:
