@@ -19,7 +19,8 @@ _LAST_SENTENCE = 300
 
 
 def _balanced(text: str) -> bool:
-    return all(text.count(opener) == text.count(closer) for closer, opener in _PAIRS.items())
+    count = text.count
+    return count("{") == count("}") and count("(") == count(")") and count("[") == count("]")
 
 
 def unclosed(text: str, code: bool) -> str:

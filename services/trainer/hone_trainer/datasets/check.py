@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import chain
 from typing import Literal
 
 from hone_trainer.datasets.control_tokens import control_token_problems
@@ -40,28 +39,58 @@ def check(rows: Rows, *, held_out: Rows | None = None, settings: GateSettings | 
     """What `read` gives, judged. Held-out rows are judged one by one as well, and against those trained on."""
     settings = settings or GateSettings()
     report = Report(settings.most_findings_kept)
-    gates = SetGates(settings)
-    for finding in gates.judged(rows, "train"):
-        report.add([finding])
-    if held_out is not None:
-        for finding in gates.judged(held_out, "held_out"):
-            report.add([finding])
-    for finding in gates.at_the_end():
-        report.add([finding])
-    report.rows, report.held_out_rows = gates.seen["train"], gates.seen["held_out"]
+    by_row, by_set = RowGates(settings), SetGates(settings)
+    sides: tuple[tuple[Side, Rows], ...] = (("train", rows), ("held_out", held_out or ()))
+    for side, its_rows in sides:
+        for item in its_rows:
+            text = RowText.of(item) if isinstance(item, Row) else None
+            report.add(by_row.see(item, text, side))
+            by_set.see(item, text, side)
+    report.add(by_row.at_the_end())
+    report.add(by_set.at_the_end())
+    report.rows, report.held_out_rows = by_set.seen["train"], by_set.seen["held_out"]
     return report
 
 
-class SetGates:
-    """The gates of one check; those over the whole set answer when all rows were seen."""
+class RowGates:
+    """What a row shows by itself, and what the style of all answers makes of its end."""
 
     def __init__(self, settings: GateSettings) -> None:
         self._settings = settings
-        self._row_gates = [judge for gate, judge in _ROW_GATES if settings.severity(gate)]
-        self._truncated = {side: Truncated(settings) for side in ("train", "held_out")}
+        self._judges = [judge for gate, judge in _ROW_GATES if settings.severity(gate)]
+        self._truncated: dict[Side, Truncated] = {
+            "train": Truncated(settings),
+            "held_out": Truncated(settings),
+        }
+
+    def see(self, item: Row | Finding, text: RowText | None, side: Side = "train") -> Iterator[Finding]:
+        """``text`` is the row's; what could not be read as a row has none."""
+        if isinstance(item, Finding):
+            if severity := self._settings.severity(item.gate):
+                yield replace(item, severity=severity, side=side)
+        elif text is not None:
+            for problem in self.problems(item, text, side):
+                yield from found(self._settings, item.number, problem, side)
+
+    def problems(self, row: Row, text: RowText, side: Side = "train") -> Iterator[Problem]:
+        for judge in self._judges:
+            yield from judge(row, text)
+        yield from self._truncated[side].problems(row)
+
+    def at_the_end(self) -> Iterator[Finding]:
+        for side, truncated in self._truncated.items():
+            for row, problem in truncated.at_the_end():
+                yield from found(self._settings, row, problem, side)
+
+
+class SetGates:
+    """What only the rows together show."""
+
+    def __init__(self, settings: GateSettings) -> None:
+        self._settings = settings
         self._repeats = Repeats(settings)
         self._distribution = Distribution(settings)
-        self._scale: dict[str, Scale] = {side: Scale(settings) for side in ("train", "held_out")}
+        self._scale: dict[Side, Scale] = {"train": Scale(settings), "held_out": Scale(settings)}
         self._repeating = any(settings.severity(gate) for gate in ("duplicates", "contradictions", "leakage"))
         self.seen: dict[Side, int] = {"train": 0, "held_out": 0}
 
@@ -70,47 +99,27 @@ class SetGates:
         """Repairs of figures, by row, when all rows were seen."""
         return self._scale["train"].edits if self._settings.severity("scale") else {}
 
-    def judged(self, rows: Rows, side: Side) -> Iterator[Finding]:
-        """What is found row by row."""
-        for row in rows:
-            if isinstance(row, Finding):
-                # A byte order mark is told beside the row it stands in.
-                self.seen[side] += row.gate == "schema"
-                if severity := self._settings.severity(row.gate):
-                    yield replace(row, severity=severity, side=side)
-                continue
-            self.seen[side] += 1
-            for problem in self.of_row(row, side):
-                severity = self._settings.severity(problem.gate)
-                if severity:
-                    yield Finding(
-                        problem.gate, severity, row.number, problem.message, problem.suggestion, side
-                    )
-
-    def of_row(self, row: Row, side: Side = "train") -> Iterator[Problem]:
-        text = RowText.of(row)
-        for judge in self._row_gates:
-            yield from judge(row, text)
-        yield from self._truncated[side].problems(row)
-        self._scale[side].see(row, text)
-        if side == "held_out":
-            self._repeats.see_held_out(row)
+    def see(self, item: Row | Finding, text: RowText | None, side: Side = "train") -> None:
+        # A byte order mark is told beside the row that it stands in; other findings are rows that cannot be read.
+        self.seen[side] += not isinstance(item, Finding) or item.gate == "schema"
+        if isinstance(item, Finding) or text is None:
             return
-        self._distribution.see(row)
+        self._scale[side].see(item, text)
+        if side == "train":
+            self._distribution.see(item)
         if self._repeating:
-            self._repeats.see(row)
+            self._repeats.see(item, text, held_out=side == "held_out")
 
     def at_the_end(self) -> Iterator[Finding]:
-        """What only the whole set shows."""
-        sides: tuple[Side, ...] = ("train", "held_out")
-        for side in sides:
-            yield from self._told(
-                chain(self._truncated[side].at_the_end(), self._scale[side].at_the_end()), side
-            )
-        yield from self._told(self._distribution.at_the_end(), "train")
-        yield from self._told(self._repeats.at_the_end(), "train")
+        for side, scale in self._scale.items():
+            for row, problem in scale.at_the_end():
+                yield from found(self._settings, row, problem, side)
+        for gate in (self._distribution, self._repeats):
+            for row, problem in gate.at_the_end():
+                yield from found(self._settings, row, problem, "train")
 
-    def _told(self, problems: Iterable[tuple[int, Problem]], side: Side) -> Iterator[Finding]:
-        for row, problem in problems:
-            if severity := self._settings.severity(problem.gate):
-                yield Finding(problem.gate, severity, row, problem.message, problem.suggestion, side)
+
+def found(settings: GateSettings, row: int, problem: Problem, side: Side) -> Iterator[Finding]:
+    """Nothing when the gate is off."""
+    if severity := settings.severity(problem.gate):
+        yield Finding(problem.gate, severity, row, problem.message, problem.suggestion, side)

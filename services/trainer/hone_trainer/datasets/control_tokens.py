@@ -14,13 +14,15 @@ from hone_trainer.datasets.rows import Row
 TOKENS = Patterns(
     pattern("ChatML, Llama 3, Phi", "<|", r"<\|[A-Za-z0-9_\u2581|/-]{1,40}\|>"),
     pattern("DeepSeek", "<\uff5c", r"<\uff5c[^\n\uff5c<>]{1,40}\uff5c>"),
-    pattern("Llama 2, Mistral", "inst]", r"\[/?INST\]"),
-    pattern("Llama 2", "sys>>", r"<</?SYS>>"),
+    pattern("Llama 2, Mistral", "inst", r"\[/?INST\]"),
+    pattern("Llama 2", "sys", r"<</?SYS>>"),
     pattern("Llama 2", "<s> </s>", r"\A\s{0,99}+<s>|</s>(?=\s{0,99}+\Z)|</?s>(?=\s{0,9}+(?:<s>|\[INST))"),
-    pattern("Gemma", "_of_turn>", r"<(?:start|end)_of_turn>"),
-    pattern("T5, Gemma", "<bos> <eos> <pad> <unk>", r"<(?:bos|eos|pad|unk)>"),
-    pattern("Mistral", "tools] calls] results]", r"\[/?(?:AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]"),
-    pattern("reasoning models", "<think> </think>", r"</?think>"),
+    pattern("Gemma", "turn", r"<(?:start|end)_of_turn>"),
+    pattern("T5, Gemma", "bos eos pad unk", r"<(?:bos|eos|pad|unk)>"),
+    pattern("Mistral",
+            "tool tools",
+            r"\[/?(?:AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]"),
+    pattern("reasoning models", "think", r"</?think>"),
     pattern(
         "Alpaca, Vicuna", "###",
         r"^[ \t]{0,9}+#{3}[ \t]?(?:Human|User|Assistant|System|Instruction|Response|Input):", re.MULTILINE,
@@ -33,7 +35,7 @@ _MARKS = re.compile(r"[<>|\[\]\uff5c#]+")
 
 def control_token_problems(row: Row, text: RowText) -> Iterator[Problem]:
     """One a turn at most: what mends one mends all."""
-    possible = TOKENS.possible(text) if _MARKS.search(text.lower) else ()
+    possible = TOKENS.possible(text)
     for turn in row.turns if possible else ():
         for each in possible:
             if match := each.regex.search(turn.content):

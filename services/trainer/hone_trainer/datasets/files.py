@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, BinaryIO, get_args
 
 from pydantic import ValidationError
 
-from hone_trainer.datasets.check import SetGates
+from hone_trainer.datasets.check import RowGates, SetGates, Side
 from hone_trainer.datasets.errors import DatasetError, NoSuchFile, Unreadable
 from hone_trainer.datasets.findings import GATES, Finding, Report
 from hone_trainer.datasets.formats import FORMATS, Format, read
 from hone_trainer.datasets.repair import Plan, Repaired, plan_of, repair
+from hone_trainer.datasets.row_text import RowText
 from hone_trainer.datasets.rows import Row
 from hone_trainer.datasets.settings import GateSettings, Level
 
@@ -21,6 +25,7 @@ Progress = Callable[[int, int], None]
 """Bytes read, and bytes there are."""
 
 _ROWS_BETWEEN = 1000
+_LONG_FILE_BYTES = 8 << 20  # from there on another process is worth its start
 
 
 class UnknownLevel(DatasetError):
@@ -62,19 +67,47 @@ def check_file(
     format_name: Format | None = None,
     progress: Progress = lambda _done, _all: None,
 ) -> Checked:
-    """Raises DatasetError."""
-    gates = SetGates(settings)
+    """Raises DatasetError. A long file is read by two processes, one for the rows and one for the set."""
     report = Report(settings.most_findings_kept)
-    plan = Plan({}, {})
-    rows = _followed(source, format_name, progress)
-    others = read(held_out) if held_out is not None else None
-    for told in plan_of(gates, rows, others):
-        if isinstance(told, Finding):
-            report.add([told])
-        else:
-            plan = told
-    report.rows, report.held_out_rows = gates.seen["train"], gates.seen["held_out"]
-    return Checked(report, plan)
+    by_set = SetGates(settings)
+    with ExitStack() as stack:
+        other: Future[list[Finding]] | None = None
+        by_row = RowGates(settings)
+        if isinstance(source, Path) and source.is_file() and source.stat().st_size >= _LONG_FILE_BYTES:
+            pool = stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
+            other = pool.submit(findings_by_row, source, held_out, settings, format_name)
+        for item, text, side in _both(source, held_out, format_name, progress):
+            if other is None:
+                report.add(by_row.see(item, text, side))
+            by_set.see(item, text, side)
+        alone = list(by_row.at_the_end()) if other is None else other.result()
+    report.add(alone)
+    together = list(by_set.at_the_end())
+    report.add(together)
+    report.rows, report.held_out_rows = by_set.seen["train"], by_set.seen["held_out"]
+    return Checked(report, plan_of([*alone, *together], by_set.edits))
+
+
+def findings_by_row(
+    source: Path, held_out: Path | None, settings: GateSettings, format_name: Format | None
+) -> list[Finding]:
+    by_row = RowGates(settings)
+    found: list[Finding] = []
+    for item, text, side in _both(source, held_out, format_name, lambda _done, _all: None):
+        found += by_row.see(item, text, side)
+    return [*found, *by_row.at_the_end()]
+
+
+def _both(
+    source: Path | BinaryIO, held_out: Path | None, format_name: Format | None, progress: Progress
+) -> Iterator[tuple[Row | Finding, RowText | None, Side]]:
+    sides: tuple[tuple[Side, Path | BinaryIO | None], ...] = (("train", source), ("held_out", held_out))
+    for side, its_source in sides:
+        if its_source is None:
+            continue
+        told = format_name if side == "train" else None
+        for item in _followed(its_source, told, progress):
+            yield item, RowText.of(item) if isinstance(item, Row) else None, side
 
 
 def fix_file(

@@ -40,10 +40,10 @@ _GAPS = Patterns(
     pattern("a gap to be filled", "todo fixme tbd",
             r"(?:(?:#|//|--|/\*|<!--|%%|;)[ \t]{0,9}+|^[ \t]{0,40}+|[\[(<:]|[:=] )(?:TODO|FIXME|TBD)\b"
             r"(?![ _-]?(?:list|item|app|LIST|ITEM|APP|I?D\b)|s\b| (?:\|\||\}))", re.MULTILINE),
-    pattern("a gap to be filled", "[insert [your [add [enter [fill [name [company [date",
-            r"\[(?:INSERT|Insert|insert|YOUR|Your|your|ADD|Add|add|ENTER|Enter|enter|FILL|Fill|fill|NAME|COMPANY|DATE)"
+    pattern("a gap to be filled", "insert your add enter fill",
+            r"\[(?:INSERT|Insert|insert|YOUR|Your|your|ADD|Add|add|ENTER|Enter|enter|FILL|Fill|fill)"
             r"(?:[ _][^\]\n]{1,60}|)\](?!\()"),
-    pattern("a gap to be filled", "<your <insert <add <replace <enter <fill",
+    pattern("a gap to be filled", "your insert add replace enter fill",
             r"<(?:your|insert|add|replace|enter|fill)[ _-][^<>\n]{1,60}>", _ANY),
     pattern("filler text", "lorem dolor", r"\b(?:lorem ipsum|dolor sit amet)\b", _ANY),
     pattern("a gap to be filled", "rest",

@@ -7,7 +7,9 @@ percent, since numpy's loops are as native, and one dependency fewer. datasketch
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ _SEED = 20261125  # fixed: the same texts fall into the same groups on every mac
 _MOST_HASHES = 128  # as many as datasketch's default; a signature of one text is half a KiB
 _MISSED = 0.01  # share of the pairs exactly at the threshold that no band may show
 _WINDOW = 3  # neighbours within a bucket that a text is compared with, so that a crowded bucket stays linear
+_THREADS = min(4, os.cpu_count() or 1)
 _TEXTS_A_BLOCK = 256  # triples of so many texts stay in the processor's cache while all hashes pass over them
 
 Signatures = NDArray[np.uint32]  # [texts, bands * rows]
@@ -43,17 +46,23 @@ def sign(shingles: Shingles, threshold: float) -> Signatures:
     texts = len(starts) - 1
     bands, rows = bands_and_rows(threshold)
     rng = np.random.default_rng(_SEED)
-    factors = rng.integers(1, 2**63, bands * rows, dtype=np.uint64) | np.uint64(1)
+    factors = rng.integers(1, 2**32, bands * rows, dtype=np.uint32) | np.uint32(1)
+    added = rng.integers(0, 2**32, bands * rows, dtype=np.uint32)
     signatures = np.empty((texts, len(factors)), np.uint32)
-    for first in range(0, texts, _TEXTS_A_BLOCK):
+
+    def sign_block(first: int) -> None:
         last = min(first + _TEXTS_A_BLOCK, texts)
-        block = flat[starts[first] : starts[last]]
+        block = (flat[starts[first] : starts[last]] >> np.uint64(32)).astype(np.uint32)
         offsets = starts[first:last] - starts[first]
         hashed = np.empty_like(block)
-        for number, factor in enumerate(factors):
-            np.multiply(block, factor, out=hashed)
-            # The upper half of the product is the well-mixed one (multiply-shift hashing).
-            signatures[first:last, number] = np.minimum.reduceat(hashed, offsets) >> np.uint64(32)
+        for number in range(len(factors)):
+            np.multiply(block, factors[number], out=hashed)
+            np.add(hashed, added[number], out=hashed)
+            signatures[first:last, number] = np.minimum.reduceat(hashed, offsets)
+
+    # numpy's loops let other threads run.
+    with ThreadPoolExecutor(_THREADS) as threads:
+        list(threads.map(sign_block, range(0, texts, _TEXTS_A_BLOCK)))
     return signatures
 
 

@@ -31,8 +31,9 @@ class Patterns:
 
     def __init__(self, *patterns: Pattern) -> None:
         self._patterns = patterns
-        self._words = frozenset(sign.encode() for each in patterns for sign in each.signs if _is_word(sign))
-        parts = dict.fromkeys(sign for each in patterns for sign in each.signs if not _is_word(sign))
+        signs = [sign for each in patterns for sign in each.signs]
+        self._words = frozenset(sign.encode() for sign in signs if _is_word(sign))
+        parts = dict.fromkeys(sign for sign in signs if not _is_word(sign))
         self._parts = tuple((sign.removesuffix("*"), sign) for sign in parts)
 
     def __iter__(self) -> Iterator[Pattern]:
@@ -41,12 +42,10 @@ class Patterns:
     def possible(self, text: RowText) -> list[Pattern]:
         """Those that may match a turn of the row."""
         lower = text.lower
-        parts = [sign for part, sign in self._parts if part in lower]
-        words = self._words & text.words
-        if not parts and not words:
-            return []
-        seen = {*parts, *(word.decode() for word in words)}
-        return [each for each in self._patterns if not seen.isdisjoint(each.signs)]
+        seen = {sign for part, sign in self._parts if part in lower}
+        if not self._words.isdisjoint(text.words):
+            seen.update(word.decode() for word in self._words & text.words)
+        return [each for each in self._patterns if not seen.isdisjoint(each.signs)] if seen else []
 
 
 def _is_word(sign: str) -> bool:

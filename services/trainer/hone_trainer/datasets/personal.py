@@ -19,9 +19,7 @@ _RESERVED_DOMAIN = re.compile(
     re.IGNORECASE,
 )
 _FEWEST_DIGITS = 8  # of a phone number, the shortest of them
-_FOUR_DIGITS = re.compile(
-    r"\d{4}"
-)  # in a row: in all but some international numbers, which begin with a plus
+_EIGHT_DIGITS = re.compile(r"\d(?:[ ()./-]{0,2}\d){7}")  # as all numbers that are looked for have
 _INTERNATIONAL = re.compile(
     r"(?<![\w+])\+[1-9]\d{0,2}[ ./-]?(?:\(\d{1,5}\)[ ./-]?)?\d(?:[ ./-]?\d){5,12}(?![\w-])"
 )
@@ -71,14 +69,13 @@ def personal_problems(row: Row, text: RowText) -> Iterator[Problem]:
 def _kinds(text: str, numbers: bool) -> Iterator[tuple[str, str]]:
     if "@" in text and any(_is_address(text, match) for match in _EMAIL.finditer(text)):
         yield "an e-mail address", "name@example.com"
-    plus = "+" in text
-    if not numbers or not (plus or _FOUR_DIGITS.search(text)):
+    if not numbers or not _EIGHT_DIGITS.search(text):
         return
     if any(_is_card(match[0]) for match in _CARD.finditer(text)):
         yield "a card number", "4111 1111 1111 1111"
     if any(_is_iban(match[0]) for match in _IBAN.finditer(text)):
         yield "a bank account (IBAN)", "DE89 3704 0044 0532 0130 00"
-    if any(_is_phone(match[0]) for regex in _PHONES[not plus :] for match in regex.finditer(text)):
+    if any(_is_phone(match[0]) for regex in _PHONES for match in regex.finditer(text)):
         yield "a phone number", "+1 202 555 0123"
 
 

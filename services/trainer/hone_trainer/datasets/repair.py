@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
-from hone_trainer.datasets.check import Rows, SetGates
+from hone_trainer.datasets.check import RowGates
 from hone_trainer.datasets.control_tokens import neutralised
 from hone_trainer.datasets.encoding import cleaned
 from hone_trainer.datasets.errors import NotRepresentable, WouldOverwrite
 from hone_trainer.datasets.findings import Finding, Gate
 from hone_trainer.datasets.formats import Format, Layout, detect, opened, record_text, rows_of
+from hone_trainer.datasets.row_text import RowText
 from hone_trainer.datasets.rows import Row, Turn
 from hone_trainer.datasets.scale import Edit
 from hone_trainer.datasets.secrets import redacted
@@ -81,17 +82,13 @@ def repair(
     return repaired
 
 
-def plan_of(gates: SetGates, rows: Rows, held_out: Rows | None) -> Iterator[Finding | Plan]:
-    """All findings, and at last the plan."""
-    yield from gates.judged(rows, "train")
-    if held_out is not None:
-        yield from gates.judged(held_out, "held_out")
+def plan_of(findings: Iterable[Finding], edits: dict[int, list[Edit]]) -> Plan:
+    """From what the whole set shows."""
     leave_out: dict[int, LeftOut] = {}
-    for finding in gates.at_the_end():
-        yield finding
+    for finding in findings:
         if finding.side == "train" and finding.row and _decides(finding):
             leave_out.setdefault(finding.row, LeftOut(finding.row, finding.gate, finding.message))
-    yield Plan(leave_out, gates.edits)
+    return Plan(leave_out, edits)
 
 
 def _decides(finding: Finding) -> bool:
@@ -135,7 +132,7 @@ class Mender:
             if self._settings.severity(gate):  # type: ignore[arg-type]
                 turns = tuple(replace(turn, content=mend(turn.content)) for turn in turns)
         mended = replace(row, turns=turns)
-        for problem in SetGates(self._settings).of_row(mended):
+        for problem in RowGates(self._settings).problems(mended, RowText.of(mended)):
             if self._settings.severity(problem.gate) == "error":
                 return LeftOut(row.number, problem.gate, problem.message)
         return mended

@@ -15,6 +15,7 @@ import numpy as np
 from hone_trainer.datasets.minhash import Signatures, sign
 from hone_trainer.datasets.near import Joined, Similarity, near_pairs, near_pairs_across
 from hone_trainer.datasets.problems import Problem
+from hone_trainer.datasets.row_text import RowText
 from hone_trainer.datasets.rows import Row
 from hone_trainer.datasets.settings import GateSettings
 from hone_trainer.datasets.shingles import Shingles, exact_words, plain_words
@@ -38,31 +39,29 @@ class Repeats:
         self._copies: list[tuple[int, int]] = []
         self._same_prompts: list[tuple[int, int]] = []
 
-    def see(self, row: Row) -> None:
-        place, prompt = self._add(row)
+    def see(self, row: Row, text: RowText, held_out: bool = False) -> None:
+        """All rows that are trained on come before those held out."""
+        place, prompt = self._add(row, text)
+        if held_out:
+            self._held_out_from = place if self._held_out_from is None else self._held_out_from
+            return
         same = self._first_row.setdefault(
             prompt + _digest(row.answer.strip().encode("utf-8", "surrogatepass")), place
         )
         if same != place:
             self._copies.append((place, same))
         before = self._first_prompts.setdefault(prompt, place)
-        if before != place and row.prompt.strip():  # an empty question has a gate of its own
+        if before != place and text.prompt.strip():  # an empty question has a gate of its own
             self._same_prompts.append((place, before))
 
-    def see_held_out(self, row: Row) -> None:
-        if self._held_out_from is None:
-            self._held_out_from = len(self._rows)
-        self._add(row)
-
-    def _add(self, row: Row) -> tuple[int, bytes]:
+    def _add(self, row: Row, text: RowText) -> tuple[int, bytes]:
         """Its place, and what its question is known by."""
-        prompt = row.prompt
-        words = plain_words(prompt) or [prompt.encode("utf-8", "surrogatepass")]
+        words = text.prompt_words or [text.prompt.encode("utf-8", "surrogatepass")]
         self._prompts.add_words(words)
         self._answers.add(row.answer)
         self._rows.append(row.number)
         self._labels.append(-1 if row.label is None else int(row.label))
-        numbers = b" ".join([word for word in words if word.isdigit()])
+        numbers = b" ".join([word for word in words if word.isdigit()]) if text.digits else b""
         self._numbers_asked.append(int.from_bytes(_digest(numbers)[:8], "little"))
         return len(self._rows) - 1, _digest(b" ".join(words))
 

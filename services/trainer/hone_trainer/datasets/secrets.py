@@ -37,10 +37,10 @@ _OTHERS = Patterns(
             r"-----BEGIN (?:[A-Z]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----[^-]{0,8000}+"
             r"(?:-----END [A-Z ]{1,40}-----)?"),
     pattern("a JSON Web Token", "eyj*", r"\beyJ[\w-]{10,2000}\.eyJ[\w-]{10,4000}\.[\w-]{10,1000}"),
-    pattern("a password in a URL", "://",
-            r"(?<=://)[^\s/:@\"'<>{}$\[\]]{1,64}:(?!pass(?:word)?@|secret@|\*+@|x{3,}@|change)"
+    pattern("a password in a URL", "@",
+            r"://[^\s/:@\"'<>{}$\[\]]{1,64}:(?!pass(?:word)?@|secret@|\*+@|x{3,}@|change)"
             r"[^\s/:@\"'<>{}$*\[\]]{3,128}@(?=[\w.-])"),
-    pattern("a password or key as a literal", "password passwd pwd secret key apikey token",
+    pattern("a password or key as a literal", "password passwd pwd secret api apikey token",
             r"(?<![\w-])(?:password|passwd|pwd|secret|client_?secret|api_?key|access_?token|auth_?token)"
             r"[\"']?[ \t]{0,4}(?::=|[=:])[ \t]{0,4}[\"']"
             r"(?!(?:string|str|text|password|secret|hash|token|\*+|x{3,}|change|your|example|<|\{|\$|%|env)"
@@ -79,7 +79,7 @@ def redacted(text: str) -> str:
 def _mark(match: re.Match[str]) -> str:
     """What stands around the value stays: a URL is still one, an assignment too."""
     if match[0].endswith("@"):
-        return match[0].split(":", 1)[0] + ":[REDACTED]@"
+        return match[0].rsplit(":", 1)[0] + ":[REDACTED]@"
     opening = re.match(r"[\w\"']{1,40}[ \t]{0,4}(?::=|[=:])[ \t]{0,4}[\"']?", match[0])
     closing = match[0][-1] if opening and match[0][-1] in "\"'" else ""
     return (opening[0] if opening else "") + "[REDACTED]" + closing

@@ -102,14 +102,17 @@ def _open_whole(answer: str) -> str:
 
 def _open_end(answer: str, prose: bool) -> str:
     tail = answer[-_TAIL:].rstrip()[-_END:]
-    end = shown(tail.rsplit("\n", 1)[-1][-40:])
     if prose and (tail.endswith(_OPEN_SIGNS) or tail.rsplit(None, 1)[-1].lower() in _OPEN_WORDS):
-        return f'the answer ends in the middle of a sentence: "{end}"'
-    if not prose and _OPEN_CODE.search(tail):
-        return f'the last line needs another: "{end}"'
-    if _OPEN_COLON.search(tail):
-        return f'what the last line announces is missing: "{end}"'
+        return f'the answer ends in the middle of a sentence: "{_end_of(tail)}"'
+    if not prose and _OPEN_CODE.search(tail[-6:]):
+        return f'the last line needs another: "{_end_of(tail)}"'
+    if tail.endswith(":") and _OPEN_COLON.search(tail[-6:]):
+        return f'what the last line announces is missing: "{_end_of(tail)}"'
     return ""
+
+
+def _end_of(tail: str) -> str:
+    return shown(tail.rsplit("\n", 1)[-1][-40:])
 
 
 def _fence_is_open(answer: str) -> bool:
