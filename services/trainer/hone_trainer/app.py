@@ -15,7 +15,15 @@ from hone_contracts.deployment import DeploymentFailed, ModelDeployed
 from hone_contracts.evaluation import EvaluationCompleted, EvaluationFailed, VersionJudged
 from hone_contracts.feedback import FeedbackRecorded
 from hone_contracts.job_messages import JobCancelled
-from hone_contracts.pool import BuildDataset, CountExamples, ListDatasets, ListRuns, ShowDataset, ShowRun
+from hone_contracts.pool import (
+    BuildDataset,
+    CountExamples,
+    ImportExamples,
+    ListDatasets,
+    ListRuns,
+    ShowDataset,
+    ShowRun,
+)
 from hone_contracts.training import (
     CheckTraining,
     DatasetBuilt,
@@ -30,11 +38,14 @@ from hone_trainer.few_shot.method import FewShot
 from hone_trainer.pool.counts import Counts
 from hone_trainer.pool.feedback import Intake
 from hone_trainer.pool.fold import Rules
+from hone_trainer.pool.importing import Importer
+from hone_trainer.pool.proving import Prover
 from hone_trainer.runs.dataset import Builder
 from hone_trainer.runs.desk import Desk
 from hone_trainer.runs.files import DatasetFiles
 from hone_trainer.runs.following import Following
 from hone_trainer.runs.full import Full
+from hone_trainer.runs.named import NamedDatasets
 from hone_trainer.runs.watchdog import Watchdog
 from hone_trainer.runs.worker import MakeVersion, Worker
 from hone_trainer.settings import TrainerSettings
@@ -49,81 +60,92 @@ log = get_logger(__name__)
 def create(settings: TrainerSettings | None = None, policy: LoopPolicy | None = None) -> Service:
     settings, policy = settings or TrainerSettings(), policy or LoopPolicy()
     service = Service("trainer", settings, package="hone_trainer", head=HEAD)
-    builder = Builder(service.database, DatasetFiles(settings.data_dir / "trainer" / "datasets"), policy)
-    cancellations = Cancellations(service.database)
-    service.hears(JobCancelled.subject, cancellations.interrupt)
+    parts = _Parts(service, settings, policy)
     if settings.trainer_role != "worker":
-        _coordinate(service, settings, policy, builder, cancellations)
+        parts.coordinate()
     if settings.trainer_role != "coordinator":
-        _work(service, settings, policy, builder, cancellations)
+        parts.work()
     return service
 
 
-def _coordinate(
-    service: Service,
-    settings: TrainerSettings,
-    policy: LoopPolicy,
-    builder: Builder,
-    cancellations: Cancellations,
-) -> None:
-    database = service.database
-    methods = Methods(policy.method, RoutesWatcher.of(service).resolve, settings.trainer_role == "both")
-    starter = Starter(policy, settings, methods)
-    rules = Rules(policy.good_score, policy.correction_score, policy.disagreement)
-    intake = Intake(database, rules, starter.look)
-    service.consumes(streams.EVENTS, FeedbackRecorded.subject, intake.take, name="feedback")
-    service.background(lambda _: intake.run())
-    service.handles(StartTraining, starter.by_hand)
+class _Parts:
+    """What both roles have, and what each adds."""
 
-    following = Following(cancellations, settings.tries)
-    service.handles(ModelDeployed, following.deployed)
-    service.handles(DeploymentFailed, following.deployment_failed)
-    service.handles(EvaluationCompleted, following.evaluated)
-    service.handles(EvaluationFailed, following.evaluation_failed)
-    service.handles(VersionJudged, following.judged)
-    service.handles(JobCancelled, following.cancelled)
-    service.announces(TrainingStarted, TrainModel, TrainingFailed)
+    def __init__(self, service: Service, settings: TrainerSettings, policy: LoopPolicy) -> None:
+        self.service, self.settings, self.policy = service, settings, policy
+        database, folder = service.database, settings.data_dir / "trainer"
+        self.runs_folder = folder / "runs"
+        self.ask = Asking(self._client, settings.ask_timeout_s)
+        self.builder = Builder(database, DatasetFiles(folder / "datasets"), policy)
+        methods = Methods(policy.method, RoutesWatcher.of(service).resolve, settings.trainer_role == "both")
+        self.starter = Starter(policy, settings, methods)
+        prover = Prover(database, self.ask, policy.good_score, self.starter.look)
+        self.importer = Importer(database, prover, settings)
+        self.cancellations = Cancellations(database)
+        service.hears(JobCancelled.subject, self.cancellations.interrupt)
 
-    desk = Desk(database, builder, methods)
-    service.answers(CheckTraining, desk.check)
-    service.answers(CountExamples, Counts(database, starter).count)
-    service.answers(ListDatasets, desk.list_datasets)
-    service.answers(ShowDataset, desk.show_dataset)
-    service.answers(BuildDataset, desk.build)
-    service.answers(ListRuns, desk.list_runs)
-    service.answers(ShowRun, desk.show_run)
+    def _client(self) -> Client:
+        return self.service.running.client
 
-    watchdog = Watchdog(database, settings)
+    def coordinate(self) -> None:
+        service, policy = self.service, self.policy
+        rules = Rules(policy.good_score, policy.correction_score, policy.disagreement)
+        intake = Intake(service.database, rules, self.starter.look)
+        service.consumes(streams.EVENTS, FeedbackRecorded.subject, intake.take, name="feedback")
+        service.background(lambda _: intake.run())
+        service.background(lambda _: self.importer.prover.run())
+        service.background(self._look)
+        service.handles(StartTraining, self.starter.by_hand)
+        self._follow(Following(self.cancellations, self.settings.tries))
+        self._answer()
+        service.announces(TrainingStarted, TrainModel, TrainingFailed)
 
-    async def look(_running: Running) -> None:
+    def _follow(self, following: Following) -> None:
+        service = self.service
+        service.handles(ModelDeployed, following.deployed)
+        service.handles(DeploymentFailed, following.deployment_failed)
+        service.handles(EvaluationCompleted, following.evaluated)
+        service.handles(EvaluationFailed, following.evaluation_failed)
+        service.handles(VersionJudged, following.judged)
+        service.handles(JobCancelled, following.cancelled)
+
+    def _answer(self) -> None:
+        service, database = self.service, self.service.database
+        desk = Desk(database, self.builder, self.starter.methods)
+        service.answers(CheckTraining, desk.check)
+        service.answers(CountExamples, Counts(database, self.starter).count)
+        service.answers(ImportExamples, self.importer.answer)
+        service.answers(ListDatasets, desk.list_datasets)
+        service.answers(ShowDataset, desk.show_dataset)
+        service.answers(BuildDataset, desk.build)
+        service.answers(ListRuns, desk.list_runs)
+        service.answers(ShowRun, desk.show_run)
+
+    async def _look(self, _running: Running) -> None:
+        watchdog = Watchdog(self.service.database, self.settings)
         while True:
             try:
-                await starter.tick(database)
+                await self.starter.tick(self.service.database)
                 await watchdog.tick()
             except DatabaseUnavailable as error:
                 log.warning("the pool is not looked at", error=str(error))
-            await asyncio.sleep(policy.look_every_s)
+            await asyncio.sleep(self.policy.look_every_s)
 
-    service.background(look)
-
-
-def _work(
-    service: Service,
-    settings: TrainerSettings,
-    policy: LoopPolicy,
-    builder: Builder,
-    cancellations: Cancellations,
-) -> None:
-    def client() -> Client:
-        return service.running.client
-
-    ask = Asking(client, settings.ask_timeout_s)
-    methods: dict[str, MakeVersion] = {
-        "few_shot": FewShot(ask, policy),
-        "full": Full(ask, settings.data_dir / "trainer" / "runs"),
-    }
-    worker = Worker(
-        service.database, cancellations, builder, ask, methods, settings.tries, settings.max_deliver
-    )
-    service.works_on(TrainModel, worker)
-    service.announces(DatasetBuilt, TrainingCompleted, TrainingFailed)
+    def work(self) -> None:
+        service = self.service
+        methods: dict[str, MakeVersion] = {
+            "few_shot": FewShot(self.ask, self.policy),
+            "full": Full(self.ask, self.runs_folder),
+        }
+        worker = Worker(
+            database=service.database,
+            cancellations=self.cancellations,
+            builder=self.builder,
+            named=NamedDatasets(service.database, self.importer),
+            ask=self.ask,
+            methods=methods,
+            tries=self.settings.tries,
+            deliveries=self.settings.max_deliver,
+        )
+        service.works_on(TrainModel, worker)
+        service.announces(DatasetBuilt, TrainingCompleted, TrainingFailed)

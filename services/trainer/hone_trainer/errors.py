@@ -136,6 +136,13 @@ class BaseUnknown(TrainerError):
         self.uri = uri
 
 
+class FileRefused(TrainerError):
+    """A file of examples cannot be taken in as a whole."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("file_refused", "The file was not taken in", detail, 422)
+
+
 class BadSetting(TrainerError):
     def __init__(self, detail: str) -> None:
         super().__init__("bad_setting", "A setting of the run cannot be", detail, 422)

@@ -10,6 +10,7 @@ from hone_contracts.teaching import ExampleText
 FIELDS = (
     "id", "source", "origin", "artifact_id", "requirements", "content", "context_text", "options", "evidence",
     "score", "agreement", "contributor", "corrected", "key",
+    "held_out",
 )  # fmt: skip
 """Columns of the pool's rows that an example has."""
 
@@ -30,6 +31,7 @@ class Example:
     context_text: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     evidence: tuple[Mapping[str, str], ...] = ()
+    held_out: bool = False
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:

@@ -1,11 +1,18 @@
 """What can be set of the trainer, beside the loop's policy and what every service has."""
 
+import os
 from datetime import timedelta
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
+from pydantic_settings import NoDecode
 
 from hone_chassis import ServiceSettings
+
+
+def _split(value: object) -> object:
+    return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
 
 
 class TrainerSettings(ServiceSettings):
@@ -46,6 +53,11 @@ class TrainerSettings(ServiceSettings):
         description="in which an import validates before it answers; the rest is validated afterwards",
     )
     ask_timeout_s: PositiveFloat = Field(default=30.0, description="of one question to another service")
+    file_roots: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=(Path("/"),),
+        description="folders whose files may be imported, separated as in PATH; the hub's setting, too. The "
+        "default is right for the only user of a machine (`hone up`) and must be narrowed where several share it",
+    )
     variations_model: str | None = Field(
         default=None,
         description="model reference that paraphrases requirements of good examples; none when unset",

@@ -18,6 +18,7 @@ from hone_chassis.routes_table import RoutesWriter
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.errors import Request
 from hone_contracts.feedback import FeedbackRecorded
+from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import Message
 from hone_contracts.pool import CountExamples, ListRuns, PoolCount, PoolCounts, Run, Runs
 from hone_contracts.providers import ListProviders, ProviderModel, Providers, ProviderStatus
@@ -170,6 +171,10 @@ class Trainer:
         good = len(messages) + (before.good if before else 0)
         await self.tell(*messages)
         await until(self.pool, lambda count: count is not None and count.good >= good)
+
+    async def cancel(self, run_id: str) -> None:
+        await self.tell(JobCancelled(correlation_id=run_id))
+        await self.run_in("cancelled")
 
     async def run_in(self, state: str) -> Run:
         def so(runs: list[Run]) -> bool:

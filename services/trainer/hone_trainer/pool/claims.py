@@ -14,6 +14,8 @@ from hone_trainer.pool.weights import Given
 _E = EXAMPLES.c
 _P = table_of(PersonRow).c
 
+_AT_ONCE = 1_000
+
 MOST_BY_HAND = 5_000
 """Of a run that a person asked for: as many as few-shot can choose from in seconds, and some hours for weights."""
 
@@ -50,6 +52,19 @@ async def claim(tally: Tally, batch: str, size: int, most_each: int) -> int:
         page.move(entry, "claimed", batch=batch)
     await page.write()
     return len(ids)
+
+
+async def claim_contents(tally: Tally, batch: str, keys: Sequence[str]) -> int:
+    """New examples of these contents go into ``batch``, whoever gave them."""
+    page, claimed = Page(tally), 0
+    for first in range(0, len(keys), _AT_ONCE):
+        await page.load_keys(keys[first : first + _AT_ONCE])
+    for entry in page.holding(keys):
+        if entry.state == "new":
+            page.move(entry, "claimed", batch=batch)
+        claimed += entry.batch == batch
+    await page.write()
+    return claimed
 
 
 async def settle(tally: Tally, batch: str, state: State) -> None:

@@ -4,7 +4,7 @@ Hundreds of verdicts are taken in with as many statements as one. Every change i
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,9 +69,9 @@ class Page:
     def of_artifact(self, artifact_id: str) -> Entry | None:
         return self._by_artifact.get(artifact_id)
 
-    def has(self, key: str) -> bool:
-        """Whether an example with this content is good, or was."""
-        return bool(self._by_key[key])
+    def holding(self, keys: Iterable[str]) -> list[Entry]:
+        """Examples of these contents that are good, or were."""
+        return [entry for key in dict.fromkeys(keys) for entry in self._by_key[key].values()]
 
     def add(self, values: Mapping[str, Any], state: State, batch: str | None = None) -> Entry:
         """A new example. ``values`` have at least its texts, key, source, origin, score, reward and contributor."""

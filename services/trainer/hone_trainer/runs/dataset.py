@@ -80,14 +80,11 @@ class Builder:
         tenant, artifact_type, policy = run["tenant"], run["artifact_type"], self.policy
         async with self.database.read() as session:
             fresh = await selecting.of_batch(session, run["batch"])
-            if run["trigger"] == "manual":
-                # Nobody waits for a batch here: all that was learned before is learned again with it.
-                older = await selecting.all_good(session, tenant, artifact_type, claims.MOST_BY_HAND)
-                new = {each.id for each in fresh}
-                replayed = [each for each in older if each.id not in new]
-            else:
-                count = round(len(fresh) * policy.replay_share / (1 - policy.replay_share))
-                replayed = await selecting.replay(session, tenant, artifact_type, count, run["id"])
+            # By hand with what there is, all that was learned before is learned again: nobody waits for a batch.
+            everything = run["trigger"] == "manual" and run["source"] is None
+            share = round(len(fresh) * policy.replay_share / (1 - policy.replay_share))
+            count = claims.MOST_BY_HAND if everything else share
+            replayed = await selecting.replay(session, tenant, artifact_type, count, run["id"])
             held = await selecting.held_out(session, tenant, artifact_type, policy.held_out_max)
             trained = await selecting.trained_texts(session, tenant, artifact_type)
         return Gathered(ArtifactType(artifact_type), fresh, replayed, held, trained)

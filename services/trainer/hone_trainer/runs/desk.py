@@ -1,13 +1,10 @@
 """Answers questions about datasets and runs."""
 
 import asyncio
-from collections.abc import Sequence
 
-from sqlalchemy import select
 from sqlalchemy.engine import RowMapping
 
 from hone_chassis.database import Database
-from hone_chassis.tables import table_of
 from hone_contracts.pool import (
     BuildDataset,
     DatasetRow,
@@ -22,14 +19,10 @@ from hone_contracts.pool import (
     StoredDataset,
 )
 from hone_contracts.training import CheckTraining, DatasetSummary, TrainingPossible
-from hone_trainer.errors import NoSuchDataset, NoSuchRun
-from hone_trainer.runs import book
+from hone_trainer.errors import NoSuchRun
+from hone_trainer.runs import book, stored
 from hone_trainer.runs.dataset import Builder
-from hone_trainer.runs.tables import DatasetRow as DatasetTableRow
 from hone_trainer.training import Methods
-
-_DATASETS = table_of(DatasetTableRow)
-_D = _DATASETS.c
 
 
 class Desk:
@@ -56,17 +49,13 @@ class Desk:
         return book.shown(row)
 
     async def list_datasets(self, question: ListDatasets) -> Datasets:
-        query = select(_DATASETS).where(_D.tenant == question.tenant)
-        if question.artifact_type is not None:
-            query = query.where(_D.artifact_type == question.artifact_type.value)
-        query = query.order_by(_D.created_at.desc()).limit(question.limit)
-        async with self._database.read() as session:
-            rows = (await (await session.connection()).execute(query)).mappings().all()
+        wanted = question.artifact_type.value if question.artifact_type else None
+        rows = await stored.newest(self._database, question.tenant, wanted, question.limit)
         return Datasets(datasets=tuple(map(_stored, rows)))
 
     async def show_dataset(self, question: ShowDataset) -> DatasetShown:
         """Raises NoSuchDataset."""
-        row = await self.find_dataset(question.tenant, question.dataset)
+        row = await stored.find_dataset(self._database, question.tenant, question.dataset)
         told = await asyncio.to_thread(self._builder.files.lineage, row["digest"])
         rows = told["rows"]
         return DatasetShown(
@@ -78,21 +67,6 @@ class Desk:
             ),
             rows_total=len(rows),
         )
-
-    async def find_dataset(self, tenant: str, beginning: str) -> RowMapping:
-        """Raises NoSuchDataset."""
-        query = (
-            select(_DATASETS)
-            .where(_D.tenant == tenant, _D.digest.startswith(beginning, autoescape=True))
-            .limit(2)
-        )
-        async with self._database.read() as session:
-            rows: Sequence[RowMapping] = (await (await session.connection()).execute(query)).mappings().all()
-        if not rows:
-            raise NoSuchDataset(beginning)
-        if len(rows) > 1:
-            raise NoSuchDataset(beginning, "several digests begin so: write more of it")
-        return rows[0]
 
     async def build(self, question: BuildDataset) -> DatasetSummary:
         """Raises TooAlike, DatasetBad."""

@@ -39,10 +39,11 @@ def split(candidates: Candidates, policy: LoopPolicy, seed: str) -> Split:
     fresh, replayed, held = candidates.fresh, candidates.replayed, candidates.held
     everyone = [*fresh, *replayed, *held]
     groups = {example.id: group for example, group in zip(everyone, candidates.groups, strict=False)}
-    held_groups = {groups[each.id] for each in held}
+    # Of a run that came to nothing, new examples may have been held out before, too.
+    held_groups = {groups[each.id] for each in (*held, *fresh) if each.held_out}
     trained = set(candidates.groups[len(everyone) :]) | {groups[each.id] for each in replayed}
     free = [each for each in fresh if groups[each.id] not in held_groups | trained]
-    near_held = [each for each in fresh if groups[each.id] in held_groups - trained]
+    near_held = [each for each in fresh if groups[each.id] in held_groups - trained or each.held_out]
     near_trained = [each for each in fresh if groups[each.id] in trained - held_groups]
     chosen = _choose(free, groups, _wanted(len(fresh), len(held), policy) - len(near_held), seed)
     new_held = [*(each for each in free if each.id in chosen), *near_held]

@@ -33,6 +33,7 @@ from hone_trainer.errors import DatasetBad, NotThereYet, Superseded
 from hone_trainer.examples import Example
 from hone_trainer.runs import book, ending
 from hone_trainer.runs.dataset import Builder
+from hone_trainer.runs.named import NamedDatasets
 
 log = get_logger(__name__)
 
@@ -74,6 +75,7 @@ class Worker:
     database: Database
     cancellations: Cancellations
     builder: Builder
+    named: NamedDatasets
     ask: Asking
     methods: Mapping[str, MakeVersion]
     tries: int
@@ -103,6 +105,8 @@ class Worker:
         if method is None:
             raise NotThereYet(run["method"])
         await progress("dataset", "choosing, checking and splitting the examples")
+        if run["source"] is not None and run["dataset_digest"] is None:
+            run = await self.named.prepare(run)
         dataset = await self.builder.of_run(run, command)
         question = PlanVersion(
             tenant=run["tenant"], run_id=run["id"], artifact_type=command.artifact_type, model=run["base"]
