@@ -81,7 +81,7 @@ def test_texts_with_a_teams_conventions_give_their_diagram_back() -> None:
         )
         told += len(text.passages)
 
-    assert same / told > 0.95  # 0.974 when it was written
+    assert same / told > 0.98  # 0.998 when it was written
 
 
 @pytest.mark.parametrize(("split", "most_lost"), [("names", 2), ("both", 1)])
@@ -165,6 +165,21 @@ def test_a_name_goes_to_the_owner_that_has_it_nowhere_else() -> None:
 def test_an_entity_that_nothing_is_said_of_is_named_once() -> None:
     said = facts_of("We stock widgets. Widgets are nice.", "Widget {\nint id PK\n}")
     assert said == ['[{"e":["widgets"]}]', "[]"]
+
+
+def test_a_name_within_the_name_of_something_else_relates_nothing() -> None:
+    said = facts_of(
+        "Trail crews enter huts at the desk. The trail office prints lists of huts. Each trail passes many huts.",
+        "Trail ||--o{ Hut : passes",
+    )
+    assert said == ["[]", "[]", '[{"r":["trail","1:N","huts"]}]']
+
+
+def test_a_list_of_entities_is_no_relation_of_them() -> None:
+    said = facts_of(
+        "We keep data about members and loans. Each member has many loans.", "Member ||--o{ Loan : has"
+    )
+    assert said == ['[{"e":["members","loans"]}]', '[{"r":["member","1:N","loans"]}]']
 
 
 def test_evidence_decides_between_passages_that_could_both_be_meant() -> None:

@@ -106,14 +106,14 @@ class _Walker:
         """Most passages have the same subject in each walk."""
         known = self._read.get((passage.index, subject))
         if known is None:
-            line = line_of(subject, text, self.wanted)
+            line = line_of(subject, text, self.wanted, self.target.entities)
             known = self._read[passage.index, subject] = line, _stated(self.target, line, passage)
         return known
 
 
 def _stated(target: Target, line: Line, passage: Passage) -> Stated:
     entities = {
-        name: min(mentions, key=lambda each: (each.covered, each.begin))
+        name: min(mentions, key=lambda each: (each.is_doubtful, each.begin))
         for name, mentions in line.mentions.items()
         if name in target.entities
     }

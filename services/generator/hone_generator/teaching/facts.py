@@ -123,7 +123,7 @@ class PassageWriter:
             for name, all_ in self.line.mentions.items()
             if name in self.target.entities
             for mention in all_
-            if not mention.covered
+            if not mention.is_doubtful
         )
         runs: list[list[Mention]] = [[]]
         for mention in sorted(mentions, key=lambda each: each.begin):

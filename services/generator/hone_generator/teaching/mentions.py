@@ -31,17 +31,24 @@ _RELATIVES = frozenset({"which", "who", "whom", "that", "whose"})
 _AFTER_EACH = frozenset(
     {"of", "one", "has", "is", "can", "may", "must", "belongs", "needs", "should", "will"}
 )
+_ENDINGS = ("ed", "ing", "en")  # of participles: "each book written by an author"
 _MOST_MENTIONS = 6  # of one name in one passage; hostile ones repeat a word sixty times
 
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """The words `begin` to `end` of a line name something; `covered` where they are part of a longer name."""
+    """The words `begin` to `end` of a line name something; `covered` where they are part of a longer name that is
+    wanted too, `compound` where they seem to be part of the name of something else."""
 
     surface: str
     begin: int
     end: int
     covered: bool = False
+    compound: bool = False
+
+    @property
+    def is_doubtful(self) -> bool:
+        return self.covered or self.compound
 
     @property
     def plural(self) -> bool:
@@ -107,8 +114,9 @@ class Line:
         return all(word in _JOINING or word in _PREPOSITIONS for word in self.words[begin:end])
 
 
-def line_of(subject: str, passage: str, wanted: Collection[str]) -> Line:
-    """The places of the wanted identities in a passage; only names that an answer may use count."""
+def line_of(subject: str, passage: str, wanted: Collection[str], entities: Collection[str]) -> Line:
+    """The places of the wanted identities in a passage; only names that an answer may use count. ``entities`` are
+    those of them that stand for things."""
     allowed = frozenset(name_spans(subject, passage))
     words = tuple(passage.split())
     found = [
@@ -119,9 +127,10 @@ def line_of(subject: str, passage: str, wanted: Collection[str]) -> Line:
     mentions: dict[str, list[Mention]] = {}
     for name, begin, end, surface in found:
         covered = any(b <= begin and end <= e and e - b > end - begin for _, b, e, _ in found)
+        compound = name in entities and _begins_compound(words, begin, end)
         same = mentions.setdefault(name, [])
         if len(same) < _MOST_MENTIONS:
-            same.append(Mention(surface, begin, end, covered))
+            same.append(Mention(surface, begin, end, covered, compound))
     carried: dict[str, str] = {}
     for _, _, surface in sorted(_spans(tuple(subject.split())), key=lambda span: span[0] - span[1]):
         if surface in allowed and (name := identity(surface)) in wanted:
@@ -138,6 +147,22 @@ def _spans(words: tuple[str, ...]) -> list[tuple[int, int, str]]:
             if may_begin(words[begin]) and may_end(words[end - 1]):
                 spans.append((begin, end, " ".join(words[begin:end])))
     return spans
+
+
+def _begins_compound(words: tuple[str, ...], begin: int, end: int) -> bool:
+    """Whether a longer name goes on behind a singular: "the concert bureau", "trail crews enter huts". What ends in s
+    there may be the verb ("the order contains items"), unless nothing tells which one of them is meant and a verb
+    follows."""
+    last, following = words[end - 1], words[end] if end < len(words) else "."
+    if singular(last) != last or not may_end(following):
+        return False
+    if following.endswith(_ENDINGS):
+        return False
+    if not following.endswith("s") or following.endswith("ss"):
+        return True
+    after = words[end + 1] if end + 1 < len(words) else "."
+    told = begin > 0 and (words[begin - 1].isalnum() and words[begin - 1] != "and")
+    return not told and may_end(after) and singular(after) == after
 
 
 def _segments(words: tuple[str, ...]) -> tuple[int, ...]:

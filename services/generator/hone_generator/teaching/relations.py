@@ -62,7 +62,7 @@ def _together(target: Target, line: Line, first: str, second: str) -> Iterator[_
 
 def _likely(target: Target, line: Line, one: Mention, other: Mention) -> float:
     likely = CLEAR + 0.5
-    if one.covered or other.covered:
+    if one.is_doubtful or other.is_doubtful:
         likely -= 1.5
     if line.segments[one.begin] != line.segments[other.begin] and not line.refers_back(one.end, other.begin):
         likely -= 1.0
@@ -85,7 +85,9 @@ def _clause_begin(line: Line, mention: Mention) -> int:
 def _is_mutual(line: Line, one: Mention, other: Mention) -> bool:
     """ "Students and courses go together" relates the two, "students and courses are stored" does not."""
     following = line.words[other.end : other.end + 1]
-    return one.begin <= 1 and bool(following) and following[0].isalpha() and following[0] not in _AUXILIARIES
+    return (
+        one.begin <= 1 and bool(following) and following[0][:1].isalpha() and following[0] not in _AUXILIARIES
+    )
 
 
 def _ends_a_list(line: Line, one: Mention, other: Mention, target: Target) -> bool:
@@ -102,7 +104,7 @@ def _through_subject(target: Target, line: Line, first: str, second: str, in_lis
     for other in line.mentions.get(second, ()):
         spoken_of = line.begins_with_pronoun or (in_list and line.words[0] not in _OWN_CLAUSES)
         likely = CLEAR + 0.4 if spoken_of else CLEAR - 0.8
-        if other.covered:
+        if other.is_doubtful:
             likely -= 1.5
         if line.entities_between(0, other.begin, target.entities) and not line.begins_with_pronoun:
             likely -= 1.0

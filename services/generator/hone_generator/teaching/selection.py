@@ -159,7 +159,9 @@ def _select_entities(target: Target, selection: Selection, stated: Sequence[Stat
     }
     for name in target.entities.keys() - named:
         places = [
-            (each.entities[name].covered, index) for index, each in enumerate(stated) if name in each.entities
+            (each.entities[name].is_doubtful, index)
+            for index, each in enumerate(stated)
+            if name in each.entities
         ]
         if places:
             evident_ones = known.entities.get(name, set())

@@ -6,6 +6,7 @@ that such a provider can follow (`facts_of_schema_answer` reads it).
 """
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -23,6 +24,7 @@ MAX_ATTRIBUTES = 16
 MAX_NAMES = 256
 
 
+@lru_cache(maxsize=256)  # asked for the grammar and for the answer of a passage
 def name_spans(*lines: str) -> tuple[str, ...]:
     """All names that normalised lines hold, in their order, at most `MAX_NAMES`. No span crosses punctuation."""
     found: dict[str, None] = {}
