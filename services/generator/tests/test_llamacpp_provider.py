@@ -266,6 +266,16 @@ async def test_a_file_written_anew_under_its_name_is_another_model(
     assert text_of(await answer(provider, free)) != before
 
 
+async def test_a_models_context_is_what_it_was_trained_for_and_no_more_than_is_set(
+    provider: LlamaCppProvider, files: dict[str, ModelFile], folder: Path
+) -> None:
+    write_tiny_llama(folder / "roomy.gguf")
+    files["small"] = ModelFile((folder / "roomy.gguf").as_uri(), context_tokens=512)
+    files["large"] = ModelFile((folder / "roomy.gguf").as_uri(), context_tokens=10 * CONTEXT_TOKENS)
+    told = {model.ref.name: model.context_tokens for model in await provider.models()}
+    assert (told["small"], told["large"]) == (512, CONTEXT_TOKENS)
+
+
 async def test_what_is_there_and_what_is_loaded(
     provider: LlamaCppProvider, files: dict[str, ModelFile], folder: Path
 ) -> None:

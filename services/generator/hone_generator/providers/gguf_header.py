@@ -4,6 +4,7 @@ The hub checks a GGUF thoroughly when it comes in; this catches what was cut sho
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
+import re
 import struct
 from pathlib import Path
 
@@ -20,6 +21,11 @@ class NotAModelFile(Exception):
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+
+
+_SEARCHED_BYTES = 64 * 1024  # hyperparameters stand before the vocabulary, which is long
+# The end of the key, its type (4: uint32, 10: uint64; both little-endian, and no context needs more than 32 bits).
+_CONTEXT_LENGTH = re.compile(rb"\.context_length(?:\x04|\x0a)\x00{3}(?P<value>.{4})", re.DOTALL)
 
 
 def check_header(path: Path) -> int:
@@ -42,3 +48,17 @@ def check_header(path: Path) -> int:
     if tensors * _MIN_TENSOR_BYTES + entries * _MIN_ENTRY_BYTES > size_bytes:
         raise NotAModelFile(path, f"{tensors} tensors and {entries} entries do not fit {size_bytes} bytes")
     return size_bytes
+
+
+def context_length(path: Path) -> int | None:
+    """How many tokens the model was trained to read, as its file says; None where it does not say so early.
+
+    Looked for rather than parsed: it decides nothing but how much is put before a question, and a file that lies has
+    its prompts refused as too long.
+    """
+    try:
+        with path.open("rb") as file:
+            found = _CONTEXT_LENGTH.search(file.read(_SEARCHED_BYTES))
+    except OSError:
+        return None
+    return int.from_bytes(found["value"], "little") if found is not None else None

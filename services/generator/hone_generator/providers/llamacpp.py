@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from hone_contracts.models import ModelRef
 from hone_generator.providers.base import Capabilities, Chunk, GenerationRequest, Health, ModelInfo
 from hone_generator.providers.errors import ModelLoadFailed, ModelNotFound
-from hone_generator.providers.gguf_header import NotAModelFile, check_header
+from hone_generator.providers.gguf_header import NotAModelFile, check_header, context_length
 from hone_generator.providers.llamacpp_model import PROVIDER, HostedModel, HostLimits
 from hone_generator.providers.llamacpp_slots import Slots
 
@@ -99,7 +99,8 @@ class LlamaCppProvider:
                 key = self._key(ref, file)
             except ModelLoadFailed:
                 continue
-            found.append(ModelInfo(ref, self._pid(key) is not None, key.size_bytes))
+            read = min(key.context_tokens, context_length(key.path) or key.context_tokens)
+            found.append(ModelInfo(ref, self._pid(key) is not None, key.size_bytes, read))
         return found
 
     async def health(self) -> Health:
