@@ -3,7 +3,7 @@
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from hone_contracts.evaluation import EvaluateVersions, EvaluationCompleted, Eva
 from hone_contracts.ids import new_id
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import JobProgressed, Message
+from hone_contracts.models import ModelRef
 from hone_contracts.registry import Route, ServedVersion
 from hone_contracts.streams import ROUTES_BUCKET
 from hone_contracts.teaching import (
@@ -31,6 +32,7 @@ from hone_contracts.teaching import (
     RenderExamples,
 )
 from hone_generator import app
+from hone_generator.providers.base import Chunk, GenerationRequest
 from hone_generator.providers.errors import ProviderUnavailable
 from hone_generator.settings import GeneratorSettings
 
@@ -161,6 +163,29 @@ async def test_two_versions_in_this_process_answer_side_by_side(bench: Bench) ->
         assert pair.champion.tokens > 0 and pair.challenger.latency_ms > 0
     counted = [(each.done, each.total) for each in heard if each.stage == "evaluating"]
     assert counted == [(number, 4) for number in range(5)]
+
+
+class Recording(ScriptedProvider):
+    """Keeps who is asked, in order."""
+
+    def __init__(self, script: Script) -> None:
+        super().__init__(script)
+        self.models_asked: list[str] = []
+
+    def generate(self, model: ModelRef, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        self.models_asked.append(model.name)
+        return super().generate(model, request)
+
+
+async def test_prompts_go_one_by_one_to_versions_in_this_process_and_who_is_first_changes(
+    bench: Bench,
+) -> None:
+    provider = Recording(lambda *_: FACTS[0])
+    async with bench.generator(provider):
+        await bench.send(command(bench.held_out(3, requirements="Each member has a name and an email.")))
+        await bench.outcome()
+    one, two = "hone-starter", "two"
+    assert provider.models_asked == [one, two, *(one, two), *(two, one), *(one, two)]  # the first two warm up
 
 
 async def test_an_evaluation_that_comes_again_is_told_once(bench: Bench) -> None:
