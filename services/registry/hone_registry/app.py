@@ -20,6 +20,8 @@ from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import DEFAULT_TENANT
 from hone_contracts.registry import (
     ApplyRoutes,
+    ExportRegistry,
+    ImportRegistry,
     ListAudit,
     ListEvaluations,
     ListModels,
@@ -41,6 +43,7 @@ from hone_registry.live import Live
 from hone_registry.promotion import ByHand
 from hone_registry.settings import RegistrySettings
 from hone_registry.watching import Watchers
+from hone_registry.whole.answers import WholeRegistry
 
 HEAD = "0004"
 
@@ -73,6 +76,9 @@ def create(settings: RegistrySettings | None = None, policy: LoopPolicy | None =
     by_hand = ByHand(database, policy, writer.written)
     service.answers(PromoteVersion, by_hand.promote)
     service.answers(RollBack, by_hand.roll_back)
+    whole = WholeRegistry(database, policy, writer.written)
+    service.answers(ExportRegistry, whole.export)
+    service.answers(ImportRegistry, whole.take)
     _loop(service, policy, writer)
     return service
 

@@ -84,3 +84,29 @@ class NothingToRollBackTo(RegistryError):
             {"possible": list(possible)},
         )
         self.possible = tuple(possible)
+
+
+class BadRegistry(RegistryError):
+    """The text is refused as a whole. Each fault is where, and what is wrong there."""
+
+    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
+        where, reason = faults[0]
+        others = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        super().__init__(
+            "bad_registry",
+            "The registry is not imported",
+            f"{where + ': ' if where else ''}{reason}{others}; the registry is as it was",
+            422,
+            {"faults": [{"key": where, "reason": reason} for where, reason in faults]},
+        )
+        self.faults = tuple(faults)
+
+
+class TooLargeToTell(RegistryError):
+    def __init__(self, size_bytes: int, most: int) -> None:
+        super().__init__(
+            "registry_too_large",
+            "The registry does not fit into one answer",
+            f"it has {size_bytes} bytes, and an answer carries {most}; back up the registry's database instead",
+            413,
+        )
