@@ -20,7 +20,11 @@ from hone_hub.settings import HubSettings
 pytestmark = pytest.mark.slow
 
 QUESTION = {"role": "user", "content": "\nA book has a title, an ISBN and a price ."}
-LAST_TURN_ALONE = "{{ .Prompt }}"
+UNKNOWN = "{{ .Prompt }}"  # what Ollama takes for a file whose template it does not know
+LAST_TURN_ALONE = (
+    "{{ range $i, $_ := .Messages }}{{ if eq (len (slice $.Messages $i)) 1 }}<|im_start|>{{ .Role }}\n"
+    "{{ .Content }}<|im_end|>\n{{ end }}{{ end }}<|im_start|>assistant\n"
+)
 NEARLY_CHATML = CHATML.replace("{{ .Role }}\n", "{{ .Role }} ")
 _numbers = itertools.count()
 
@@ -127,16 +131,16 @@ async def test_a_version_that_is_there_is_used_again_and_one_of_somebody_else_is
     other = prompt(turns=(Turn(role="user", content="q"), Turn(role="assistant", content="[]")))
     async with hub(settings) as service:
         first = await deployed(service, order(f"ollama:{base}", examples=prompt(), base=ServedVersion()))
-        made = ollama.show(version_of(base))
+        made = made_at(ollama, base)
         again = await deployed(service, order(f"ollama:{base}", examples=prompt(), base=ServedVersion()))
         assert again.served == first.served
-        assert ollama.show(version_of(base)) == made
+        assert made_at(ollama, base) == made
         taken = await failure(service, order(f"ollama:{base}", examples=other, base=ServedVersion()))
     assert (taken.error.code, taken.error.status) == ("version_taken", 409)
-    assert ollama.show(version_of(base)) == made
+    assert made_at(ollama, base) == made
 
 
-@pytest.mark.parametrize("template", [CHATML, LAST_TURN_ALONE, NEARLY_CHATML], ids=["same", "none", "nearly"])
+@pytest.mark.parametrize("template", [CHATML, UNKNOWN, NEARLY_CHATML], ids=["same", "none", "nearly"])
 async def test_weights_become_a_model_that_is_asked_token_for_token_as_it_was_trained(
     settings: HubSettings, ollama: Ollama, base: str, starter: Path, template: str
 ) -> None:
@@ -193,6 +197,12 @@ async def test_a_cancelled_deployment_leaves_nothing_in_ollama(
         await publish(service, order(f"ollama:{base}", examples=prompt(), base=ServedVersion(), job=job))
         await until(lambda: ollama.show(version_of(base)) is None)
         assert len(await deploying.announced(service, wanted.correlation_id)) == 1
+
+
+def made_at(ollama: Ollama, base: str) -> str:
+    shown = ollama.show(version_of(base))
+    assert shown is not None
+    return str(shown["modified_at"])
 
 
 def copied(folder: Path, to: Path) -> Path:

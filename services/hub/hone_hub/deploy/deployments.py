@@ -51,7 +51,10 @@ class Deployments:
         except Refused as refused:
             why = refused.body()
         left = await _remove(way, order)
-        return _failed(order, why.model_copy(update={"detail": why.detail + left}))
+        told = (
+            f"; what there is of it could not be removed: {left}" if left and left not in why.detail else ""
+        )
+        return _failed(order, why.model_copy(update={"detail": why.detail + told}))
 
     async def _deployed(
         self, way: Way, order: TrainingCompleted, progress: ProgressPublisher
@@ -86,12 +89,12 @@ class Deployments:
 
 
 async def _remove(way: Way, order: TrainingCompleted) -> str:
-    """What is left of it, to be added to what is told."""
+    """Why something may be left of it, if so."""
     try:
         await way.remove(order)
     except HubError as error:
         log.warning("a version could not be removed", version=order.planned.name, error=str(error))
-        return f"; what there is of it could not be removed: {error.problem}"
+        return error.problem
     return ""
 
 

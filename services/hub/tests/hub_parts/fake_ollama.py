@@ -47,11 +47,14 @@ class FakeModel:
     messages: tuple[dict[str, str], ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
     parent: str = ""
+    modified_at: str = NOW
 
     def rendered(self, messages: list[dict[str, str]]) -> str:
-        """As the two kinds of template that the tests have: turn by turn with ChatML's marks, or the last one."""
+        """As the tests' templates do: all turns with ChatML's marks, or the last one, or its text alone."""
         if ".Messages" not in self.template:
             return messages[-1]["content"]
+        if "slice" in self.template:
+            messages = messages[-1:]
         gap = "\n" if ".Role }}\n" in self.template else " "
         turns = "".join(f"<|im_start|>{each['role']}{gap}{each['content']}<|im_end|>\n" for each in messages)
         return f"{turns}<|im_start|>assistant\n"
@@ -176,6 +179,7 @@ class FakeOllama:
             system=body.get("system", model.system),
             messages=messages,
             parameters={**model.parameters, **body.get("parameters", {})},
+            modified_at=f"2026-11-21T09:35:29.{len(self.created):09}Z",
         )
         for _ in {"template", "system", "parameters", "messages"} & body.keys():
             yield {"status": f"creating new layer sha256:{'0' * 64}"}
@@ -298,7 +302,7 @@ class FakeOllama:
                 "parameter_size": "3.24M", "quantization_level": "Q8_0",
             },
             "model_info": info | ({"general.version": version} if version else {}),
-            "tensors": [], "capabilities": ["completion"], "modified_at": NOW,
+            "tensors": [], "capabilities": ["completion"], "modified_at": model.modified_at,
             **{key: value for key, value in optional.items() if value},
         }  # fmt: skip
 

@@ -68,11 +68,14 @@ class OllamaHost:
                 return None
             return await self._read(response)
 
+    async def unload(self, name: str) -> None:
+        """Give its memory back, and that of all models of the same file."""
+        body = {"model": name, "keep_alive": 0}
+        async with self._asked("POST", "/api/generate", body, "unload a model", _SHORT_S):
+            pass  # a model that is not there, or cannot be loaded, takes no memory
+
     async def delete(self, name: str) -> None:
-        """Whether it is there or not. Its memory is given back first."""
-        unload = {"model": name, "keep_alive": 0}
-        async with self._asked("POST", "/api/generate", unload, "unload a model", _SHORT_S):
-            pass  # a model that is not there, or is none, takes no memory
+        """Whether it is there or not."""
         async with self._asked(
             "DELETE", "/api/delete", {"model": name}, "delete a model", _SHORT_S
         ) as response:

@@ -6,8 +6,8 @@ CHATML = (
     "{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}<|im_start|>assistant\n"
 )
 
-# Renders the last user's message alone, and drops all others without a word: what Ollama takes for a file whose
-# template it does not know.
+# What Ollama takes for a file whose template it does not know. It has no marks of turns, and in some versions of
+# Ollama all messages but the last are dropped without a word.
 UNKNOWN = "{{ .Prompt }}"
 
 

@@ -106,6 +106,7 @@ async def _check_name(host: OllamaHost, name: str, order: TrainingCompleted) -> 
 async def _remove_if_ours(host: OllamaHost, name: str, order: TrainingCompleted) -> None:
     there = await host.show(name)
     if there is not None and _ours(Shown.read(there), order):
+        await host.unload(name)
         await host.delete(name)
 
 
