@@ -16,6 +16,7 @@ from running import started, until
 from scripted_provider import Script, ScriptedProvider
 
 from hone_chassis import rpc
+from hone_chassis.dead_letters import Cemetery
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.evaluation import EvaluateVersions, EvaluationCompleted, EvaluationFailed
 from hone_contracts.ids import new_id
@@ -71,7 +72,8 @@ class Bench:
         route = Route(artifact_type=ERD, model=MODEL, reading="passages")
         bucket = await self.jetstream.create_key_value(bucket=ROUTES_BUCKET, history=1)
         await bucket.put(ERD, route.model_dump_json().encode())
-        async with started(app.create(self.settings, None if provider is None else {"llamacpp": provider})):
+        known = None if provider is None else {"llamacpp": provider, "ollama": provider}
+        async with started(app.create(self.settings, known)):
             yield
 
     def held_out(self, count: int, **more: Any) -> str:
@@ -166,26 +168,43 @@ async def test_two_versions_in_this_process_answer_side_by_side(bench: Bench) ->
 
 
 class Recording(ScriptedProvider):
-    """Keeps who is asked, in order."""
+    """Keeps who is asked, in order, and how many at a time."""
 
     def __init__(self, script: Script) -> None:
         super().__init__(script)
         self.models_asked: list[str] = []
+        self.most_at_once = self._at_once = 0
 
-    def generate(self, model: ModelRef, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+    async def generate(self, model: ModelRef, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         self.models_asked.append(model.name)
-        return super().generate(model, request)
+        self._at_once += 1
+        self.most_at_once = max(self.most_at_once, self._at_once)
+        await asyncio.sleep(0.02)
+        async for chunk in super().generate(model, request):
+            yield chunk
+        self._at_once -= 1
 
 
-async def test_prompts_go_one_by_one_to_versions_in_this_process_and_who_is_first_changes(
-    bench: Bench,
+@pytest.mark.parametrize(("model", "at_once"), [(MODEL, 1), ("ollama:hone-starter", 2)])
+async def test_who_goes_first_changes_and_versions_in_this_process_answer_one_by_one(
+    bench: Bench, model: str, at_once: int
 ) -> None:
     provider = Recording(lambda *_: FACTS[0])
+    text = {"requirements": "Each member has a name and an email."}
+    second = ServedVersion(version=2, served_by=f"{model.partition(':')[0]}:two")
     async with bench.generator(provider):
-        await bench.send(command(bench.held_out(3, requirements="Each member has a name and an email.")))
+        await bench.send(command(bench.held_out(3, **text), model=model, challenger=second))
         await bench.outcome()
     one, two = "hone-starter", "two"
-    assert provider.models_asked == [one, two, *(one, two), *(two, one), *(one, two)]  # the first two warm up
+    assert provider.most_at_once == at_once
+    if at_once == 1:
+        assert provider.models_asked == [
+            one,
+            two,
+            *(one, two),
+            *(two, one),
+            *(one, two),
+        ]  # the first two warm up
 
 
 async def test_an_evaluation_that_comes_again_is_told_once(bench: Bench) -> None:
@@ -219,6 +238,7 @@ async def test_a_cancelled_evaluation_stops_the_model_and_says_nothing(bench: Be
         await bench.send(JobCancelled.caused_by(sent))
         await bench.all_taken()
         assert await bench.told() == []
+        assert await Cemetery(bench.jetstream).newest(5) == []
     assert provider.stopped == 1
 
 
