@@ -18,7 +18,7 @@ class Settings(BaseModel):
     epochs: float = Field(default=2.0, gt=0, le=100)
     """How often each pair is read."""
 
-    replay_share: float = Field(default=0.4, ge=0, lt=1)
+    replay_share: float = Field(default=0.55, ge=0, lt=1)
     """Of all tokens, how many are of the starter's own corpus, so that old skills stay."""
 
     renamed_share: float = Field(default=0.5, ge=0, le=1)
