@@ -117,6 +117,7 @@ def test_batches_hold_every_lesson_once_and_a_last_small_one_is_left_out(
 ) -> None:
     course = [lesson(length, weight=1 + number) for number, length in enumerate(lengths)]
     found = list(lessons.batches(course, tokens, pad=3))
+    assert found, "a small pool is learned from, too"
     assert sum(lengths) - sum(batch.read for batch in found) < tokens / 4
     assert all(batch.read >= tokens for batch in found[:-1])
     weights = sorted(float(w) for batch in found for w in batch.weights[batch.targets >= 0])

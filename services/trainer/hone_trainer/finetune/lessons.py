@@ -124,14 +124,15 @@ def mixed(pool: Sequence[Sequence[Lesson]], again: Sequence[Lesson], seed: int) 
 def batches(course: Sequence[Lesson], tokens: int, pad: int) -> Iterator[Batch]:
     """The course in its order, in steps of about so many tokens."""
     some: list[Lesson] = []
-    read = 0
+    read, steps = 0, 0
     for lesson in course:
         some.append(lesson)
         read += len(lesson.tokens)
         if read >= tokens:
             yield batch_of(some, pad)
-            some, read = [], 0
-    if read >= tokens // 4:  # a step of a few passages would count as much as a whole one
+            some, read, steps = [], 0, steps + 1
+    # A last step of a few passages would count as much as a whole one; a course that has no other takes it.
+    if some and (read >= tokens // 4 or not steps):
         yield batch_of(some, pad)
 
 
