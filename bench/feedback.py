@@ -19,10 +19,9 @@ import uvloop
 import whole_hone
 
 from hone_contracts import streams
-from hone_contracts.feedback import FeedbackRecorded
 
 _REQUIREMENTS = "A member can have many loans."
-_DURABLE = f"trainer-{FeedbackRecorded.subject.removeprefix('hone.').replace('.', '-')}"
+_DURABLE = "trainer-feedback"
 # One key gives all of it, and no run begins meanwhile.
 _ENVIRONMENT = {"HONE_LOOP_FEEDBACK_PER_MINUTE": "1000000000", "HONE_LOOP_ENABLED": "false"}
 _LIMIT_S = 300
@@ -75,9 +74,7 @@ async def artifacts(hone: whole_hone.Hone, count: int) -> list[str]:
     return made
 
 
-async def measure(
-    hone: whole_hone.Hone, known: list[str], count: int, connections: int
-) -> dict[str, Any]:
+async def measure(hone: whole_hone.Hone, known: list[str], count: int, connections: int) -> dict[str, Any]:
     client = await nats.connect(hone.state["nats"]["url"])
     jetstream = client.jetstream()
     times, left = list[float](), iter(range(count))
@@ -121,8 +118,8 @@ async def _waiting(jetstream: Any) -> int:
 
 def _cpu_s(hone: whole_hone.Hone) -> dict[str, float]:
     """What the processes on the path have used so far (utime and stime of /proc/PID/stat, in ticks of 10 ms)."""
-    pids = {name: hone.pid_of(name) for name in ("gateway", "trainer")}
-    spent = {}
+    pids = {name: hone.pid_of(name) for name in ("gateway", "trainer")} | {"nats": hone.state["nats"]["pid"]}
+    spent = {"this bench": time.process_time()}
     for name, pid in pids.items():
         with open(f"/proc/{pid}/stat", encoding="ascii") as stat:  # noqa: PTH123
             fields = stat.read().rsplit(")", 1)[1].split()
