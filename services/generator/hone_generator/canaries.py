@@ -40,7 +40,10 @@ def falls_to(canary: CanaryVersion, model: str, job_id: str) -> bool:
 
 
 def _versions(named: RouteModel, job_id: str) -> Iterator[RouteModel]:
-    champion = named.model_copy(update={"canary": None})
-    if named.canary is not None and falls_to(named.canary, named.model, job_id):
+    if named.canary is None:
+        yield named
+        return
+    if falls_to(named.canary, named.model, job_id):
         yield as_served(named.model, named.reading, named.canary)
-    yield champion
+    # It is a version that the registry keeps, as it has another: to be compared, its answers have to say so, too.
+    yield named.model_copy(update={"canary": None, "served_by": named.served_by or named.model})

@@ -139,8 +139,8 @@ class Router:
 
     def _learn_file(self, each: RouteModel) -> None:
         asked = each.served_by or each.model
-        if each.served_by is not None:
-            self._served.add(each.served_by)
+        if asked != each.model:
+            self._served.add(asked)
         if each.model_uri is not None and provider_word(asked) == IN_PROCESS:
             self._files[ModelRef.parse(asked).name] = ModelFile(each.model_uri)
 

@@ -114,8 +114,10 @@ async def test_both_versions_of_a_model_in_this_process_have_a_name_and_a_file(t
     files: dict[str, ModelFile] = {}
     canary = CanaryVersion(version=2, model_uri="file:///two.gguf", share=1.0)
     own = Route(artifact_type=ERD, model="llamacpp:starter", model_uri="file:///one.gguf", canary=canary)
-    found = await Router(Table(own), files).resolve(ERD, None, 10, new_id("job"))
-    assert [each.served_by for each in found.local_models] == ["llamacpp:starter@2", None]
+    router = Router(Table(own), files)
+    found = await router.resolve(ERD, None, 10, new_id("job"))
+    assert [each.served_by for each in found.local_models] == ["llamacpp:starter@2", "llamacpp:starter"]
+    assert router.served() == {"llamacpp:starter@2"}
     assert {name: file.uri for name, file in files.items()} == {
         "starter": "file:///one.gguf",
         "starter@2": "file:///two.gguf",
@@ -135,3 +137,10 @@ async def test_a_version_with_a_name_of_its_own_is_registered_under_it() -> None
     await router.resolve(ERD, None, 10, new_id("job"))
     assert set(files) == {"starter-v3"}
     assert router.served() == {"llamacpp:starter-v3", "ollama:b-v2"}
+
+
+async def test_a_model_that_is_its_own_version_can_be_chatted_with() -> None:
+    own = Route(artifact_type=ERD, model="ollama:m", served_by="ollama:m")
+    router = Router(Table(own), {})
+    await router.resolve(ERD, None, 10, new_id("job"))
+    assert not router.served()

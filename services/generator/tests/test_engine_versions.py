@@ -54,6 +54,15 @@ def test_a_version_is_told_of_models_that_the_registry_keeps(kept: dict[str, Any
     assert made.version == made.attempts[0].version == (version if kept or version > 1 else None)
 
 
+@pytest.mark.parametrize("share", [1e-9, 1.0])
+def test_a_champion_beside_a_canary_says_its_version_whatever_it_is(share: float) -> None:
+    """Ollama's own models have no digest of ours: without that, nothing could be compared with their canary."""
+    world = World({"m": [Step("90")], "m2": [GONE]})
+    own = route("m", canary=CanaryVersion(version=2, served_by="played:m2", share=share))
+    made = simulated(world.generate(chosen(own, new_id("job"))))
+    assert (made.model, made.version) == ("played:m", 1)
+
+
 def test_what_is_not_asked_says_its_version_too() -> None:
     world = World({"m": [Step("90")]})
     first = RouteModel(model="nowhere:x", served_by="nowhere:x2", version=2)
