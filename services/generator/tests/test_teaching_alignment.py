@@ -154,12 +154,16 @@ def test_it_is_the_subject_of_the_passage_before() -> None:
 
 
 def test_a_name_goes_to_the_owner_that_has_it_nowhere_else() -> None:
+    correct = "Owner ||--o{ Pet : has\nPet {\nstring name\n}\nOwner {\nstring name\n}"
     said = facts_of(
-        "Each pet is registered to one owner, and we note its name. Every owner has a name.",
-        "Owner ||--o{ Pet : has\nPet {\nstring name\n}\nOwner {\nstring name\n}",
+        "Each pet is registered to one owner, and we note its name. Every owner has a name.", correct
     )
     assert '{"a":"pet","l":{"name":"string"}}' in said[0]
     assert said[1] == '[{"a":"owner","l":{"name":"string"}}]'
+
+    said = facts_of("Owners bring pets, each with a name. We ask for the name of owners.", correct)
+    assert '{"a":"pets","l":{"name":"string"}}' in said[0]
+    assert said[1] == '[{"a":"owners","l":{"name":"string"}}]'
 
 
 def test_an_entity_that_nothing_is_said_of_is_named_once() -> None:
@@ -180,6 +184,10 @@ def test_a_list_of_entities_is_no_relation_of_them() -> None:
         "We keep data about members and loans. Each member has many loans.", "Member ||--o{ Loan : has"
     )
     assert said == ['[{"e":["members","loans"]}]', '[{"r":["member","1:N","loans"]}]']
+    said = facts_of(
+        "Our huts and trail crews are fine. Each trail passes many huts.", "Trail ||--o{ Hut : passes"
+    )
+    assert said[0] == "[]"
 
 
 def test_evidence_decides_between_passages_that_could_both_be_meant() -> None:

@@ -8,6 +8,7 @@ from hone_generator.teaching.target import Member, Target
 from hone_generator.text.naming import words_of
 
 _FURTHEST = 40  # words; beyond that it does not matter how far away the owner stands
+_POSSESSIVES = frozenset({"its", "their", "his", "her"})
 _OWNERS_FOLLOW = frozenset({"of", "for", "per", "in", "on", "to", "each", "every"})
 
 
@@ -53,9 +54,12 @@ def _near(target: Target, line: Line, owner: Mention, name: Mention) -> float:
         between, distance = (name.end, owner.begin), owner.begin - name.end
         if not _OWNERS_FOLLOW.intersection(line.words[name.end : owner.begin]):
             likely -= 0.5
-    if line.entities_between(*between, target.entities):
+    is_first = not line.entities_between(0, owner.begin, target.entities)
+    if _POSSESSIVES.intersection(line.words[slice(*between)]) and not is_first:
+        likely -= 0.6  # "each pet has an owner, and we note its name": that of what the sentence is about
+    elif line.entities_between(*between, target.entities):
         # What comes first is what the sentence is about: "a hive stands in an apiary and has a number".
-        likely -= 1.0 if line.entities_between(0, owner.begin, target.entities) else 0.3
+        likely -= 0.3 if is_first else 1.0
     if line.segments[owner.begin] != line.segments[name.begin]:
         likely -= 0.5
     return likely - min(distance, _FURTHEST) / (2 * _FURTHEST)

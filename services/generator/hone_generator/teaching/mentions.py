@@ -31,6 +31,7 @@ _RELATIVES = frozenset({"which", "who", "whom", "that", "whose"})
 _AFTER_EACH = frozenset(
     {"of", "one", "has", "is", "can", "may", "must", "belongs", "needs", "should", "will"}
 )
+_AUXILIARIES = frozenset({"are", "were", "have", "can", "may", "must", "should", "shall", "will", "do"})
 _ENDINGS = ("ed", "ing", "en")  # of participles: "each book written by an author"
 _MOST_MENTIONS = 6  # of one name in one passage; hostile ones repeat a word sixty times
 
@@ -162,7 +163,7 @@ def _begins_compound(words: tuple[str, ...], begin: int, end: int) -> bool:
         return True
     after = words[end + 1] if end + 1 < len(words) else "."
     told = begin > 0 and (words[begin - 1].isalnum() and words[begin - 1] != "and")
-    return not told and may_end(after) and singular(after) == after
+    return not told and (after in _AUXILIARIES or (may_end(after) and singular(after) == after))
 
 
 def _segments(words: tuple[str, ...]) -> tuple[int, ...]:
