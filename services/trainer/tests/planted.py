@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from clean_rows import FIGURES, Passages, clean_row, report_of
+
 from hone_trainer.datasets.findings import Gate
 
 Record = dict[str, Any]

@@ -72,7 +72,7 @@ class Distribution:
         median = float(np.median(logs))
         # Either side has its own spread: answers of several kinds are short in many ways and long in few.
         spread = np.where(
-            logs > median, _spread(logs[logs > median] - median), _spread(median - logs[logs < median])
+            logs > median, _spread(logs[logs >= median] - median), _spread(median - logs[logs <= median])
         )
         least = np.maximum(self._settings.outlier_deviations * spread, np.log(self._settings.outlier_factor))
         usual = round(float(np.exp(median)))
@@ -95,7 +95,7 @@ class Distribution:
 
 
 def _spread(distances: NDArray[np.float64]) -> float:
-    return max(_SIGMA * float(np.median(distances)), _TIGHTEST) if len(distances) else _TIGHTEST
+    return max(_SIGMA * float(np.median(distances)), _TIGHTEST)
 
 
 def _whole(message: str, suggestion: str) -> tuple[int, Problem]:

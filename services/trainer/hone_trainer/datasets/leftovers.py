@@ -52,9 +52,10 @@ _GAPS = Patterns(
     pattern("a gap to be filled", "brevity", r"\b(?:omitted|left out|shortened) for brevity\b", _ANY),
 )  # fmt: skip
 _SIGN_OF_TEMPLATE = "{{"
-# After a name it is a hexagon of a flowchart, after $ an expression of a workflow.
+# After a name it is a hexagon of a flowchart, after $ an expression of a workflow, in an f-string a brace.
 _TEMPLATE = re.compile(
-    r"(?<![\w$}{])\{\{-?[ \t]{0,9}[A-Za-z_][\w.]{0,60}(?:[ \t]{0,3}\|[^{}\n]{1,40})?[ \t]{0,9}-?\}\}(?!\})"
+    r"(?<![\w$}{])(?<!\bf['\"])\{\{-?[ \t]{0,9}[A-Za-z_][\w.]{0,60}(?:[ \t]{0,3}\|[^{}\n]{1,40})?[ \t]{0,9}-?\}\}"
+    r"(?!\})"
 )
 _WHAT_TO_DO = {
     "a refusal": "take the row out, or write the answer",

@@ -29,7 +29,7 @@ _FRACTIONS = {
 _AROUND = 70  # characters in which the name of a figure stands beside its number
 _SENTENCE = re.compile(r"[.!?](?=\s)|\n")
 _MOST_MENTIONS = 200
-_LONGEST_TEXT = 60_000
+_LONGEST_TEXT = 20_000
 
 
 class Says(IntEnum):

@@ -25,6 +25,8 @@ _TIGHTEST = 0.05  # of the decimal logarithm: siblings that are nearly one numbe
 _GAP = 3.0  # times below the smallest sibling
 _RATE_SIBLINGS = 20  # that a name which only suggests percent needs, all above 1 and up to 100
 _SIGMA = 1.4826
+_MOST_JUDGED = 40  # small figures of one answer: each is a search through the row
+_MOST_SMALL = 50_000  # small figures of a column that are remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Scale:
         text = row.turns[place].content
         before = [turn.content for turn in row.turns[:place]]
         found = figures(text, before[-1] if before else "")
+        judged = 0
         for figure in found:
             column = self._columns.setdefault(figure.name, _Column())
             column.sure |= figure.sure
@@ -80,6 +83,9 @@ class Scale:
                 column.large.append(figure.value)
             elif figure.value > 0:
                 rest = text[: figure.start] + " " * (figure.end - figure.start) + text[figure.end :]
+                if len(column.small) >= _MOST_SMALL or judged >= _MOST_JUDGED:
+                    continue
+                judged += 1
                 others = [other for other in found if other is not figure and other.sure]
                 says = own_text(figure, before, rest, others)
                 column.small.append(_Small(row.number, place, figure, text[figure.start : figure.end], says))

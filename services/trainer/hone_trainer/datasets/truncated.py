@@ -24,7 +24,7 @@ _OPEN_WORDS = frozenset(
     """.split()  # noqa: SIM905 - twenty lines otherwise
 )
 _OPEN_SIGNS = (",", ";", "(", "[", "{", " -", "such as", "for example", "e.g.", "i.e.")
-_OPEN_CODE = re.compile(r"(?:[,([{=]|(?<!\+)\+|(?<![|}o{.*<\w])(?:--|\.\.)(?:[|{o}]{0,2}))\Z")
+_OPEN_CODE = re.compile(r"(?:[,([{=]|(?<!\+)\+|(?:[|}o]{1,2}|\s)(?:--|\.\.)[|o{]{0,2})\Z")
 _OPEN_COLON = re.compile(r"\w[\"'`)]?:\Z")
 # Words, and no sign after the last of them; tags, formulas and signatures end so too.
 _BREAKS_OFF = re.compile(r"(?:^|(?<=\s))[^\W\d_#@][\w'’-]*+,?[ ](?:[\w'’-]++,?[ ])*+[^\W\d_][\w'’-]*+\Z")
