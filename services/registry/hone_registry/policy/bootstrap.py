@@ -41,7 +41,7 @@ def intervals(
     if not known:
         return {}
     clusters = len(next(iter(known.values())))
-    whole = {name: _ratio(sums, range(clusters)) for name, sums in known.items()}
+    whole = {name: _ratio(sums) for name, sums in known.items()}
     if clusters < 2:
         return {name: Interval(value, -math.inf, math.inf) for name, value in whole.items()}
     drawn = _drawn(known, clusters, rounds, seed)
@@ -56,24 +56,19 @@ def _drawn(
     known: Mapping[str, Sequence[Sums]], clusters: int, rounds: int, seed: str
 ) -> dict[str, list[float]]:
     random = Random(seed)  # noqa: S311 (a statistic, no secret)
-    found: dict[str, list[float]] = {name: [] for name in known}
     everyone = range(clusters)
-    for _ in range(rounds):
-        sample = random.choices(everyone, k=clusters)
-        for name, sums in known.items():
-            value = _ratio(sums, sample)
-            if not math.isnan(value):
-                found[name].append(value)
-    return {name: values or [_ratio(known[name], everyone)] for name, values in found.items()}
+    samples = [random.choices(everyone, k=clusters) for _ in range(rounds)]
+    found = {}
+    for name, sums in known.items():
+        # Without a loop of our own over the clusters: it took three times as long.
+        above, below = ([each[side] for each in sums].__getitem__ for side in (0, 1))
+        drawn = ((sum(map(above, each)), sum(map(below, each))) for each in samples)
+        found[name] = [up / down for up, down in drawn if down > 0] or [_ratio(sums)]
+    return found
 
 
-def _ratio(sums: Sequence[Sums], sample: Sequence[int]) -> float:
-    above = below = 0.0
-    for each in sample:
-        up, down = sums[each]
-        above += up
-        below += down
-    return above / below if below > 0 else math.nan
+def _ratio(sums: Sequence[Sums]) -> float:
+    return sum(up for up, _ in sums) / sum(down for _, down in sums)
 
 
 def _at(ordered: Sequence[float], share: float) -> float:
