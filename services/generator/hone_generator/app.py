@@ -63,8 +63,9 @@ def create(
     cancellations = Cancellations.of(service)
     handler = GenerationHandler(KINDS, router.resolve, engine, cancellations)
     evaluation = EvaluationHandler(
-        KINDS, router.alone, engine, cancellations, settings.held_out_folders, settings.parallel_evaluation
-    )
+        KINDS, router.alone, engine, cancellations,
+        settings.held_out_folders, settings.parallel_evaluation, settings.evaluation_limit_s,
+    )  # fmt: skip
     chat = Chat(known, circuits, router.resolve_chat, price)
     chats = ChatService(chat, settings.parallel_chats, settings.graceful_timeout_s)
 

@@ -25,6 +25,11 @@ class GeneratorSettings(ServiceSettings):
         default=2,
         description="held-out prompts at once when versions are compared; one where they run in this process",
     )
+    evaluation_limit_s: PositiveFloat = Field(
+        default=2700.0,
+        description="after which no further prompt is begun; with the last one's deadline of 600 s it stays below "
+        "the hour that the trainer waits for an evaluation (HONE_NEXT_STEP_LIMIT_S)",
+    )
     held_out_dir: Path | None = Field(
         default=None,
         description="where datasets lie, beside data_dir; held-out prompts are read from nowhere else",

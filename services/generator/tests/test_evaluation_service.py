@@ -207,6 +207,15 @@ async def test_who_goes_first_changes_and_versions_in_this_process_answer_one_by
         ]  # the first two warm up
 
 
+async def test_an_evaluation_that_takes_too_long_tells_of_what_was_answered(bench: Bench) -> None:
+    bench.settings = bench.settings.model_copy(update={"evaluation_limit_s": 1e-6})
+    async with bench.generator(scripted()):
+        await bench.send(command(bench.held_out(5)))
+        outcome = await bench.outcome()
+    assert isinstance(outcome, EvaluationCompleted)
+    assert [each.item for each in outcome.pairs] == ["0"] and outcome.pairs[0].champion.score
+
+
 async def test_an_evaluation_that_comes_again_is_told_once(bench: Bench) -> None:
     sent = command(bench.held_out(2))
     async with bench.generator(scripted()):

@@ -33,7 +33,8 @@ OnlyVersion = Callable[[ArtifactType, str, Reading, ServedVersion], Route]
 @dataclass(frozen=True)
 class EvaluationHandler:
     """``folders`` are where held-out files may lie. ``parallel`` prompts are answered at once, but one by one where a
-    version runs in this process: two answers would share its cores, and their times tell nothing."""
+    version runs in this process: two answers would share its cores, and their times tell nothing. After ``limit_s``
+    no further prompt is begun: nobody waits for ever, and those that were answered tell enough."""
 
     kinds: Mapping[ArtifactType, ArtifactKind]
     only: OnlyVersion
@@ -41,6 +42,7 @@ class EvaluationHandler:
     cancellations: Cancellations
     folders: Sequence[Path]
     parallel: int = 2
+    limit_s: float = 2700.0
 
     async def __call__(self, command: EvaluateVersions, progress: ProgressPublisher) -> Outcome:
         try:
@@ -92,12 +94,14 @@ class EvaluationHandler:
         self, answering: Answering, items: Sequence[HeldOutItem], progress: ProgressPublisher
     ) -> list[PairFigures]:
         """In the order of the items. Who goes first changes with each of them."""
-        room = asyncio.Semaphore(self._at_once(answering))
-        done = 0
+        room, loop = asyncio.Semaphore(self._at_once(answering)), asyncio.get_running_loop()
+        done, until = 0, loop.time() + self.limit_s
 
-        async def answered(number: int, item: HeldOutItem) -> PairFigures:
+        async def answered(number: int, item: HeldOutItem) -> PairFigures | None:
             nonlocal done
             async with room:
+                if done and loop.time() > until:
+                    return None
                 pair = await answering.pair(item, challenger_first=number % 2 == 1)
             done += 1
             await progress("evaluating", "", done=done, total=len(items))
@@ -105,7 +109,10 @@ class EvaluationHandler:
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(answered(*each)) for each in enumerate(items)]
-        return [task.result() for task in tasks]
+        pairs = [pair for task in tasks if (pair := task.result()) is not None]
+        if len(pairs) < len(items):
+            log.warning("not all prompts were asked", asked=len(pairs), of=len(items), limit_s=self.limit_s)
+        return pairs
 
     def _at_once(self, answering: Answering) -> int:
         routes = answering.champion.route, answering.challenger.route
