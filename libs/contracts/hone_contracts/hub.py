@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from hone_contracts import subjects
 from hone_contracts.errors import ErrorBody, Request
@@ -44,3 +44,19 @@ class InspectFile(Request):
 
 class FileReport(BaseModel):
     report: dict[str, Any]
+
+
+class FindWeights(Request):
+    """Where the file of a model's weights lies that a provider keeps, on the hub's own disk.
+
+    Refused with ``weights_not_here`` where the provider keeps none, or keeps them on another machine.
+    """
+
+    subject: ClassVar[str] = subjects.rpc("hub", "find_weights")
+    model: str = Field(max_length=500, description="model reference, provider:model[:tag]")
+
+
+class Weights(BaseModel):
+    uri: str
+    sha256: str
+    size_bytes: int

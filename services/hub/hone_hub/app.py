@@ -3,11 +3,12 @@
 from hone_chassis import Service
 from hone_chassis.cancellations import Cancellations
 from hone_contracts.deployment import DeploymentFailed, ModelDeployed
-from hone_contracts.hub import ConversionFailed, ConvertModel, InspectFile, ModelConverted
+from hone_contracts.hub import ConversionFailed, ConvertModel, FindWeights, InspectFile, ModelConverted
 from hone_contracts.training import TrainingCompleted
 from hone_hub.deploy.deployments import Deployments
 from hone_hub.deploy.embedded import EmbeddedWeights
 from hone_hub.deploy.files import VersionFiles
+from hone_hub.deploy.ollama.base_weights import BaseWeights
 from hone_hub.deploy.ollama.everywhere import Hosts
 from hone_hub.deploy.ollama.examples import OllamaExamples
 from hone_hub.deploy.ollama.weights import OllamaWeights
@@ -31,6 +32,7 @@ def create(settings: HubSettings | None = None) -> Service:
     service.works_on(ConvertModel, conversions.convert, parallel=settings.parallel_conversions)
     service.works_on(TrainingCompleted, deployments.deploy, parallel=settings.parallel_deployments)
     service.answers(InspectFile, inspections.inspect)
+    service.answers(FindWeights, BaseWeights(Hosts(settings.ollama_host, settings.proof_limit_s)).find)
     service.announces(ModelConverted, ConversionFailed, ModelDeployed, DeploymentFailed)
     return service
 

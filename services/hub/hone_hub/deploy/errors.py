@@ -109,3 +109,16 @@ class LoadFailed(DeploymentError):
         super().__init__(f"llama.cpp does not load {path.name}: {reason}", "check the machine's memory")
         self.path = path
         self.reason = reason
+
+
+class WeightsNotHere(DeploymentError):
+    """No file of the model that could be trained further."""
+
+    status = 404
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(
+            f"the weights of {model[:100]} are not here: {reason}", "train it with --method few_shot instead"
+        )
+        self.model = model
+        self.reason = reason

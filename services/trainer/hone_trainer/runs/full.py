@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
+from hone_contracts.hub import FindWeights, Weights
 from hone_contracts.teaching import RenderedExample
 from hone_contracts.training import PlannedVersion
 from hone_trainer import finetune
@@ -34,7 +35,7 @@ class Full:
         if missing := finetune.missing():
             raise PackagesMissing(missing)
         settings, seed = _settings(assignment.settings)
-        base = _base(assignment.planned)
+        base = await self._base(assignment.planned)
         rendered = await render(
             self.ask,
             assignment.tenant,
@@ -58,6 +59,14 @@ class Full:
             figures=figures | {"pairs": len(pairs), "examples_left_out": _left_out(rendered)},
         )
 
+    async def _base(self, planned: PlannedVersion) -> Path:
+        """The champion's file: where the registry has it, or where its provider keeps it. Raises BaseUnknown, and
+        what the hub raises."""
+        if planned.base.model_uri is None:
+            model = planned.base.served_by or planned.model
+            return _file((await self.ask(FindWeights(model=model), Weights)).uri, planned)
+        return _file(planned.base.model_uri, planned)
+
 
 def _settings(told: Any) -> tuple[Settings, int]:
     """Raises BadSetting."""
@@ -75,12 +84,12 @@ def _settings(told: Any) -> tuple[Settings, int]:
         ) from error
 
 
-def _base(planned: PlannedVersion) -> Path:
-    """The champion's file. Raises BaseUnknown."""
-    uri = urlsplit(planned.base.model_uri or "")
+def _file(told: str, planned: PlannedVersion) -> Path:
+    """Raises BaseUnknown."""
+    uri = urlsplit(told)
     path = Path(unquote(uri.path))
-    if uri.scheme != "file" or path.suffix != ".gguf" or not path.is_file():
-        raise BaseUnknown(planned.model, planned.base.model_uri)
+    if uri.scheme != "file" or not path.is_file():
+        raise BaseUnknown(planned.model, told)
     return path
 
 
