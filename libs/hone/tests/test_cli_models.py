@@ -86,7 +86,8 @@ def test_evaluations_and_the_audit_trail(gateway: Gateway, hone: Hone) -> None:
     assert row.split()[:5] == ["2026-01-01T00:00:00Z", "mermaid_erd", "2", "1", "rejected"]
     entry = {
         "id": 7, "occurred_at": "2026-01-01T00:00:00Z", "actor": "key ci", "action": "rolled back",
-        "subject": "model:x", "detail": {"why": "worse\x1b[31m", "from": 3},
+        "subject": "model:x",
+        "detail": {"why": ["worse\x1b[31m", "slow"], "was": None, "now": {"model": "ollama:a", "at": 6}, "to": 3},
     }  # fmt: skip
     queries: list[str] = []
 
@@ -97,7 +98,8 @@ def test_evaluations_and_the_audit_trail(gateway: Gateway, hone: Hone) -> None:
     gateway.answers["/api/audit"] = audit
     told = hone("models", "audit", "--limit", "3", "--subject", "model:", "--before", "9").out.splitlines()[1]
     assert [cell.strip() for cell in told.split("  ") if cell] == [
-        "7", "2026-01-01T00:00:00Z", "key ci", "rolled back", "model:x", "why worse[31m, from 3",
+        "7", "2026-01-01T00:00:00Z", "key ci", "rolled back", "model:x",
+        "why worse[31m; slow, was none, now ollama:a, to 3",
     ]  # fmt: skip
     assert queries == ["subject=model%3A&before=9&limit=3"]
 

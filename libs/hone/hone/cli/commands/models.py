@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import click
@@ -215,7 +216,16 @@ def _model_row(model: Document) -> list[object]:
 
 
 def _detail(detail: Document) -> str:
-    return ", ".join(f"{plain(key, 40)} {plain(value, 100)}" for key, value in detail.items())
+    """On one line; of a whole route only which model answers, --json has the rest."""
+    return ", ".join(f"{plain(key, 40)} {_told(value)}" for key, value in detail.items())
+
+
+def _told(value: object) -> str:
+    if isinstance(value, dict):
+        return plain(value.get("model") or json.dumps(value, ensure_ascii=False), 100)
+    if isinstance(value, list):
+        return plain("; ".join(plain(item) for item in value), 100)
+    return plain(value, 100) or "none"
 
 
 def _percent(share: object) -> str:
