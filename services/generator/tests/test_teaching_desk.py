@@ -19,8 +19,13 @@ from hone_generator.teaching.pairs import asked
 
 ERD = ArtifactType.MERMAID_ERD
 ANSWERS = Path(__file__).parents[3] / "tests" / "support" / "answers"
-# Classes and code do not say which attribute is unique, and the team's texts are full of those.
-LEAST_SAME = {ArtifactType.SQL_DDL: 0.9, ArtifactType.MERMAID_CLASS: 0.7, ArtifactType.PYTHON_CODE: 0.7}
+# Classes, code and APIs do not say which attribute is unique, and the team's texts are full of those.
+LEAST_SAME = {
+    ArtifactType.SQL_DDL: 0.9,
+    ArtifactType.MERMAID_CLASS: 0.7,
+    ArtifactType.PYTHON_CODE: 0.7,
+    ArtifactType.OPENAPI: 0.7,
+}
 LIBRARY = ExampleText(
     requirements="Each member has many loans. A loan has a due date.",
     content="erDiagram\n  Member ||--o{ Loan : has\n  Loan {\n    date due_date\n  }\n",
@@ -131,6 +136,7 @@ async def test_a_diagram_is_taught_whole_with_the_words_that_say_it() -> None:
         (ArtifactType.SQL_DDL, {"dialect": "mysql"}),
         (ArtifactType.MERMAID_CLASS, {}),
         (ArtifactType.PYTHON_CODE, {}),
+        (ArtifactType.OPENAPI, {}),
     ],
 )
 async def test_facts_are_read_back_from_what_else_they_are_rendered_into(

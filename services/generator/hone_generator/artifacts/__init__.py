@@ -3,8 +3,8 @@
 ``kind`` is what a type brings, ``prompting`` how it is asked for, ``extract``, ``held`` and ``diagrams`` how
 answers are read. ``data_model`` settles facts for the types that render them, ``object_types``,
 ``schema_walk`` and ``schema_outline`` are what JSON Schema and OpenAPI share, ``document`` reads their text,
-``left_out`` keeps what no document can hold. ``options`` belong to a type; ``detect`` tells the type of a
-text.
+``left_out`` keeps what no document can hold. ``inverse`` and ``stated_again`` lead from an artifact back to the
+answer that it is made of. ``options`` belong to a type; ``detect`` tells the type of a text.
 """
 
 from collections.abc import Mapping

@@ -8,6 +8,7 @@ from hone_contracts.artifacts import ArtifactType
 from hone_generator.artifacts.inverse import Inexpressible
 from hone_generator.artifacts.mermaid_erd.checks import ParsedErd
 from hone_generator.artifacts.mermaid_erd.ir import Diagram
+from hone_generator.teaching.from_api import diagram_of_api
 from hone_generator.teaching.from_classes import diagram_of_classes
 from hone_generator.teaching.from_code import diagram_of_code
 from hone_generator.teaching.from_tables import diagram_of_tables
@@ -41,5 +42,6 @@ _READERS: Mapping[ArtifactType, Callable[[str, Mapping[str, str]], Diagram]] = M
         ArtifactType.MERMAID_CLASS: diagram_of_classes,
         ArtifactType.SQL_DDL: diagram_of_tables,
         ArtifactType.PYTHON_CODE: diagram_of_code,
+        ArtifactType.OPENAPI: diagram_of_api,
     }
 )
