@@ -72,11 +72,13 @@ class Prompt(BaseModel):
 
 
 class Proof(BaseModel):
-    """What became of a ``ProveWork``: answers to its questions; text and token ids of its conversations."""
+    """What became of a ``ProveWork``: answers to its questions, text and token ids of its conversations.
+
+    ``rendered`` is None where the chat template refuses one."""
 
     load_ms: float
     answers: tuple[Answer, ...]
-    rendered: tuple[str, ...]
+    rendered: tuple[str | None, ...]
     token_ids: tuple[tuple[int, ...], ...]
 
 

@@ -55,7 +55,7 @@ def test_templates_of_the_wild_render() -> None:
 
 
 def test_the_sandbox_does_not_inherit_variables_as_names() -> None:
-    assert render("{{ PATH }}{{ environ }}{{ os }}", {}) == {"text": ""}
+    assert render("{{ PATH }}{{ environ }}{{ os }}", [{}]) == [{"text": ""}]
 
 
 def test_memory_is_weights_and_cache_by_the_formula(library: Library, tmp_path: Path) -> None:

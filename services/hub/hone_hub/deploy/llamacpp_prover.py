@@ -55,8 +55,12 @@ class Prover:
             completion_tokens=usage["completion_tokens"],
         )
 
-    def rendered(self, conversation: Conversation) -> str:
-        return str(self._post("/apply-template", {"messages": list(conversation)})["prompt"])
+    def rendered(self, conversation: Conversation) -> str | None:
+        """None where the template refuses it."""
+        try:
+            return str(self._post("/apply-template", {"messages": list(conversation)})["prompt"])
+        except RuntimeError:
+            return None
 
     def token_ids(self, text: str) -> tuple[int, ...]:
         body = {"content": text, "add_special": True, "parse_special": True}
@@ -111,7 +115,7 @@ def prove(work: ProveWork) -> Proof:
             rendered = tuple(prover.rendered(conversation) for conversation in work.conversations)
         except RuntimeError as error:
             raise LoadFailed(work.path, str(error)) from error
-        token_ids = tuple(prover.token_ids(text) for text in rendered)
+        token_ids = tuple(() if text is None else prover.token_ids(text) for text in rendered)
     return Proof(load_ms=load_ms, answers=answers, rendered=rendered, token_ids=token_ids)
 
 

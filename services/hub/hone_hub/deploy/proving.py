@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hone_hub.deploy.questions import CONVERSATIONS, MAX_ANSWER_TOKENS, check_an
 from hone_hub.errors import HubError, TookTooLong
 from hone_hub.file_roots import FileRoots
 from hone_hub.refusals import Refused
-from hone_hub.work import Conversation, Prompt, Proof, ProveWork, RenderWork, Step
+from hone_hub.work import Prompt, Proof, ProveWork, RenderWork, Step
 from hone_hub.worker_process import OnStep
 
 # As the generator runs them: a small model's threads would wait for each other.
@@ -25,16 +26,11 @@ _CONTEXT_TOKENS = 1024
 
 @dataclass(frozen=True)
 class Proven:
-    """``conversations`` are those that the chat template takes; ``by_base``: it was held to the base's file."""
+    """``prompts`` are of the conversations that the chat template takes; ``by_base``: it was held to the base's."""
 
     proof: Proof
-    conversations: tuple[Conversation, ...]
+    prompts: tuple[Prompt, ...]
     by_base: bool
-
-    @property
-    def prompts(self) -> tuple[Prompt, ...]:
-        pairs = zip(self.conversations, self.proof.token_ids, strict=True)
-        return tuple(Prompt(conversation=conversation, token_ids=ids) for conversation, ids in pairs)
 
     def told(self) -> dict[str, Any]:
         """As it is kept with the version."""
@@ -44,7 +40,7 @@ class Proven:
             "load_ms": round(self.proof.load_ms, 1),
             "answers": [answer.text[:500] for answer in answers],
             "completion_tokens": sum(answer.completion_tokens for answer in answers),
-            "template": f"{len(self.conversations)} conversations rendered as "
+            "template": f"{len(self.prompts)} conversations rendered as "
             + ("the base's template does" if self.by_base else "Jinja does"),
         }
 
@@ -56,43 +52,38 @@ class Proving:
     async def prove(self, order: TrainingCompleted, made: Made, tell: OnStep) -> Proven:
         """Raises HubError, Refused."""
         await tell(Step(stage="prove", message=made.path.name, done=0, total=made.size_bytes))
-        base = self._base(order.planned.base.model_uri)
-        conversations, expected = await self._expected(base or made.path)
-        reading = order.planned.reading
+        reading, base = order.planned.reading, self._base(order.planned.base.model_uri)
+        several = made.size_bytes >= _ONE_THREAD_BELOW_BYTES
         work = ProveWork(
             path=made.path,
             context_tokens=min(made.report["context_length"] or _CONTEXT_TOKENS, _CONTEXT_TOKENS),
-            threads=1
-            if made.size_bytes < _ONE_THREAD_BELOW_BYTES
-            else min(_MOST_THREADS, os.cpu_count() or 1),
+            threads=min(_MOST_THREADS, os.cpu_count() or 1) if several else 1,
             questions=questions(reading),
             max_tokens=MAX_ANSWER_TOKENS,
-            conversations=conversations,
+            conversations=CONVERSATIONS,
         )
-        try:
-            async with asyncio.timeout(self._limit_s):
-                proof = Proof.model_validate(await worker_process.run(work, tell))
-        except TimeoutError as error:
-            raise TookTooLong(self._limit_s) from error
-        for wanted, found in zip(expected, proof.rendered, strict=True):
-            if wanted != found:
-                raise TemplateDiffers(made.path.name, wanted, found)
+        expected, proof = await self._run(
+            RenderWork(path=base or made.path, conversations=CONVERSATIONS), work, tell
+        )
+        prompts = tuple(_prompts(made.path, expected, proof))
+        if not prompts:
+            raise NoChatTemplate(base or made.path)
         check_answers(reading, proof.answers)
-        return Proven(proof, conversations, by_base=base is not None)
+        return Proven(proof, prompts, by_base=base is not None)
 
-    async def _expected(self, path: Path) -> tuple[tuple[Conversation, ...], list[str]]:
-        """The conversations that the file's template takes, and what Jinja makes of them. It is the base's file;
-        without one at hand the version's own."""
-        work = RenderWork(path=path, conversations=CONVERSATIONS)
-        told = await worker_process.run_within(self._limit_s, work)
-        pairs = [
-            (conversation, text)
-            for conversation, text in zip(CONVERSATIONS, told["rendered"], strict=True)
-            if text is not None
-        ]
-        if not pairs:
-            raise NoChatTemplate(path)
-        return tuple(conversation for conversation, _ in pairs), [text for _, text in pairs]
+    async def _run(
+        self, render: RenderWork, prove: ProveWork, tell: OnStep
+    ) -> tuple[list[str | None], Proof]:
+        """What Jinja makes of the conversations, and what llama.cpp does; side by side."""
+        try:
+            async with asyncio.timeout(self._limit_s), asyncio.TaskGroup() as group:
+                rendering = group.create_task(worker_process.run(render, tell))
+                proving = group.create_task(worker_process.run(prove, tell))
+        except* Refused as refused:
+            raise refused.exceptions[0] from None
+        except* TimeoutError as error:
+            raise TookTooLong(self._limit_s) from error
+        return rendering.result()["rendered"], Proof.model_validate(proving.result())
 
     def _base(self, uri: str | None) -> Path | None:
         if uri is None:
@@ -102,3 +93,14 @@ class Proving:
         except HubError as error:
             raise Refused.because(error) from error
         return path if path.is_file() else None
+
+
+def _prompts(path: Path, expected: Sequence[str | None], proof: Proof) -> Iterator[Prompt]:
+    """Raises TemplateDiffers."""
+    rendered = zip(CONVERSATIONS, expected, proof.rendered, proof.token_ids, strict=True)
+    for conversation, wanted, found, token_ids in rendered:
+        if wanted is None:
+            continue
+        if found != wanted:
+            raise TemplateDiffers(path.name, wanted, found or "")
+        yield Prompt(conversation=conversation, token_ids=token_ids)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from .report import TemplateReport
 
 _SANDBOX = Path(__file__).with_name("template_sandbox.py")
 _TIMEOUT_S = 10.0
-_TOO_LONG = "it takes too long"
-_TOO_MUCH = "it takes too long or too much memory"
 _MAX_TEMPLATE_CHARACTERS = 1 << 20
 _CONVERSATIONS = (
     [
@@ -33,35 +31,24 @@ def try_template(text: str, bos: str | None, eos: str | None) -> TemplateReport:
         return TemplateReport(
             text=text, renders=False, error=f"it is longer than {_MAX_TEMPLATE_CHARACTERS} characters"
         )
-    error = ""
-    for messages in _CONVERSATIONS:
-        answer = render_conversation(text, messages, bos, eos)
+    answers = render_conversations(text, _CONVERSATIONS, bos, eos)
+    for answer in answers:
         if "text" in answer:
             return TemplateReport(text=text, renders=True, sample=answer["text"])
-        error = error or answer["error"]
-        if answer["error"] in (_TOO_LONG, _TOO_MUCH):
-            break
-    return TemplateReport(text=text, renders=False, error=error)
+    return TemplateReport(text=text, renders=False, error=answers[0]["error"])
 
 
-def render_conversation(
-    template: str, messages: Sequence[Mapping[str, str]], bos: str | None, eos: str | None
-) -> dict[str, str]:
+def render_conversations(
+    template: str, conversations: Iterable[Sequence[Mapping[str, str]]], bos: str | None, eos: str | None
+) -> list[dict[str, str]]:
     """As ``render``, of messages that an answer shall follow."""
-    return render(
-        template,
-        {
-            "messages": list(messages),
-            "bos_token": bos or "",
-            "eos_token": eos or "",
-            "add_generation_prompt": True,
-        },
-    )
+    shared = {"bos_token": bos or "", "eos_token": eos or "", "add_generation_prompt": True}
+    return render(template, [{"messages": list(messages), **shared} for messages in conversations])
 
 
-def render(template: str, context: dict[str, object]) -> dict[str, str]:
-    """{"text": …} or {"error": …}; returns within _TIMEOUT_S whatever the template does."""
-    request = json.dumps({"template": template, "context": context})
+def render(template: str, contexts: Sequence[dict[str, object]]) -> list[dict[str, str]]:
+    """{"text": …} or {"error": …} for each; returns within _TIMEOUT_S whatever the template does."""
+    request = json.dumps({"template": template, "contexts": contexts})
     try:
         ended = subprocess.run(
             [sys.executable, "-I", str(_SANDBOX)],
@@ -71,8 +58,8 @@ def render(template: str, context: dict[str, object]) -> dict[str, str]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return {"error": _TOO_LONG}
+        return [{"error": "it takes too long"}] * len(contexts)
     if ended.returncode != 0:
-        return {"error": _TOO_MUCH}
-    answer: dict[str, str] = json.loads(ended.stdout)
-    return answer
+        return [{"error": "it takes too long or too much memory"}] * len(contexts)
+    answers: list[dict[str, str]] = json.loads(ended.stdout)
+    return answers

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileUnreadable
-from .chat_template import render_conversation, try_template
+from .chat_template import render_conversations, try_template
 from .checks import find_problems
 from .format import FILE_TYPES
 from .header import Header
@@ -58,7 +58,7 @@ def rendered(path: Path, conversations: Iterable[Sequence[Mapping[str, str]]]) -
     if template is None:
         return [None for _ in conversations]
     bos, eos = _ends(tokenizer)
-    return [render_conversation(template, messages, bos, eos).get("text") for messages in conversations]
+    return [answer.get("text") for answer in render_conversations(template, conversations, bos, eos)]
 
 
 def _file_facts(header: Header) -> dict[str, Any]:

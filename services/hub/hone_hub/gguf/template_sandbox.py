@@ -1,5 +1,5 @@
 """Renders one chat template and ends; run as a process of its own, because a template can loop for ever or
-fill the memory. Reads {"template", "context"} as JSON from stdin and writes {"text"} or {"error"} to stdout.
+fill the memory. Reads {"template", "contexts"} as JSON from stdin, and writes {"text"} or {"error"} for each.
 
 Started by path with `python -I`, so that it imports nothing but jinja2.
 """
@@ -60,16 +60,19 @@ def _render(template: str, context: dict[str, object]) -> str:
     return environment.from_string(template).render(**context)
 
 
+def _answer(template: str, context: dict[str, object]) -> dict[str, str]:
+    try:
+        return {"text": _render(template, context)[:_OUTPUT_CHARACTERS]}
+    except MemoryError:
+        return {"error": "it needs too much memory"}
+    except Exception as error:  # noqa: BLE001  # this is the process's edge; a template can raise anything
+        return {"error": f"{type(error).__name__}: {error}"[:500]}
+
+
 def main() -> None:
     request = json.load(sys.stdin)
     _limit()
-    try:
-        answer = {"text": _render(request["template"], request["context"])[:_OUTPUT_CHARACTERS]}
-    except MemoryError:
-        answer = {"error": "it needs too much memory"}
-    except Exception as error:  # noqa: BLE001  # this is the process's edge; a template can raise anything
-        answer = {"error": f"{type(error).__name__}: {error}"[:500]}
-    sys.stdout.write(json.dumps(answer))
+    sys.stdout.write(json.dumps([_answer(request["template"], context) for context in request["contexts"]]))
 
 
 if __name__ == "__main__":
