@@ -1,6 +1,6 @@
 """A trainer that runs, and the parts of registry and generator, played over NATS in a few lines."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +56,7 @@ class Others:
     model_uri: str | None = None
     asked: list[Any] = field(default_factory=list)
     score: Callable[[ValidateArtifact], int] = lambda _: 95
+    plan: Callable[[PlanVersion], Awaitable[PlannedVersion]] | None = None
     rendered: Callable[[Any], RenderedExample] = lambda text: RenderedExample(
         pairs=(Pair(system="Answer.", user=text.requirements, assistant=text.content),)
     )
@@ -86,6 +87,8 @@ class Others:
 
     async def _plan(self, question: PlanVersion) -> PlannedVersion:
         self.asked.append(question)
+        if self.plan is not None:
+            return await self.plan(question)
         base = ServedVersion(model_uri=self.model_uri)
         return PlannedVersion(
             model=question.model or MODEL,
@@ -136,6 +139,10 @@ class Trainer:
             await self.client.jetstream().publish(
                 message.subject, message.model_dump_json().encode(), headers=headers
             )
+
+    async def tell_again(self, message: Message) -> None:
+        """As a stream delivers it that does not remember it."""
+        await self.client.jetstream().publish(message.subject, message.model_dump_json().encode())
 
     async def told(self, message: type[M]) -> list[M]:
         """All of them that lie on the stream by now."""
