@@ -25,7 +25,7 @@ from hone_generator.teaching.agreement import agreement, distance_of
 from hone_generator.teaching.rendering import rendered
 
 _MOST_REPLY_BYTES = MAX_MESSAGE_BYTES * 3 // 4  # beside the envelope, and what escaping adds
-_LONGEST_S = 30.0  # a hundred texts of people take three; whoever asks for hostile ones has given up by then
+_LONGEST_S = 20.0  # a hundred texts of people take one or two; the trainer waits half a minute
 _FULL = RenderedExample(reason="the answer to this question is full: ask about fewer examples at once")
 _LATE = RenderedExample(reason="the examples before this one took too long: ask about fewer at once")
 
