@@ -23,7 +23,6 @@ from hone_contracts.training import (
     TrainingCompleted,
     TrainingFailed,
     TrainingStarted,
-    TrainModel,
 )
 from hone_trainer.runs.watchdog import Watchdog
 
