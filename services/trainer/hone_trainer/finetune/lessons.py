@@ -39,15 +39,23 @@ class Lesson:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Lessons in rows, [rows, length] each. `documents` numbers the lesson within its row that a token belongs to
-    (0: padding), `weights` are those of the targets, `recalled` says which are."""
+    (0: padding), `weights` are those of the targets. The first `recalled` rows are of lessons to be recalled."""
 
     tokens: npt.NDArray[np.int64]
     targets: npt.NDArray[np.int64]
     documents: npt.NDArray[np.int64]
     weights: npt.NDArray[np.float32]
-    recalled: npt.NDArray[np.bool_]
-    read: int
-    """Tokens in it, padding left out."""
+    recalled: int = 0
+
+    @property
+    def read(self) -> int:
+        """Tokens in it, padding left out."""
+        return int((self.documents > 0).sum())
+
+    def first(self, rows: int) -> "Batch":
+        """Those rows alone."""
+        tokens, targets, documents = self.tokens[:rows], self.targets[:rows], self.documents[:rows]
+        return Batch(tokens, targets, documents, self.weights[:rows], min(rows, self.recalled))
 
 
 def of_pairs(vocabulary: Vocabulary, pairs: Sequence[Pair], path: Path) -> tuple[list[Lesson], int]:
@@ -137,8 +145,24 @@ def batches(course: Sequence[Lesson], tokens: int, pad: int) -> Iterator[Batch]:
 
 
 def batch_of(lessons: Sequence[Lesson], pad: int) -> Batch:
-    """Put into rows, the longest first, each where it fits."""
+    """Put into rows, those to be recalled apart from the others."""
     length = max(ROW_TOKENS, *(len(lesson.tokens) for lesson in lessons))
+    recalled = _packed([lesson for lesson in lessons if lesson.recalled], length)
+    rows = [*recalled, *_packed([lesson for lesson in lessons if not lesson.recalled], length)]
+    tokens, targets, documents = (np.full((len(rows), length), fill, np.int64) for fill in (pad, -1, 0))
+    weights = np.zeros((len(rows), length), np.float32)
+    for index, row in enumerate(rows):
+        at = 0
+        for number, lesson in enumerate(row, 1):
+            span = slice(at, at + len(lesson.tokens))
+            tokens[index, span], targets[index, span] = lesson.tokens, lesson.targets
+            documents[index, span], weights[index, span] = number, lesson.weight
+            at += len(lesson.tokens)
+    return Batch(tokens, targets, documents, weights, len(recalled))
+
+
+def _packed(lessons: Sequence[Lesson], length: int) -> list[list[Lesson]]:
+    """Rows of so many tokens: the longest lesson first, each where it fits."""
     rows: list[list[Lesson]] = []
     room: list[int] = []
     for lesson in sorted(lessons, key=lambda lesson: -len(lesson.tokens)):
@@ -148,15 +172,4 @@ def batch_of(lessons: Sequence[Lesson], pad: int) -> Batch:
             room.append(length)
         rows[place].append(lesson)
         room[place] -= len(lesson.tokens)
-    tokens, targets, documents = (np.full((len(rows), length), fill, np.int64) for fill in (pad, -1, 0))
-    weights, recalled = np.zeros((len(rows), length), np.float32), np.zeros((len(rows), length), np.bool_)
-    for index, row in enumerate(rows):
-        at = 0
-        for number, lesson in enumerate(row, 1):
-            span = slice(at, at + len(lesson.tokens))
-            tokens[index, span], targets[index, span] = lesson.tokens, lesson.targets
-            documents[index, span], weights[index, span] = number, lesson.weight
-            recalled[index, span] = lesson.recalled
-            at += len(lesson.tokens)
-    read = sum(len(lesson.tokens) for lesson in lessons)
-    return Batch(tokens, targets, documents, weights, recalled, read)
+    return rows

@@ -85,18 +85,13 @@ def loss_of(model: Starter, before: Starter, batch: Batch) -> Tensor:
     """The mean over the tokens of answers, by their weights: cross-entropy with the right answer or, where it is to
     be recalled, the divergence from how it was answered before (Li and Hoiem, Learning without Forgetting, 2016)."""
     logits, targets = _answer_logits(model, batch)
-    wanted = torch.from_numpy(batch.targets >= 0).flatten()
-    weights, recalled = (
-        torch.from_numpy(array).flatten()[wanted] for array in (batch.weights, batch.recalled)
-    )
-    losses = F.cross_entropy(logits, targets, reduction="none")
-    if bool(recalled.any()):
-        with torch.no_grad():
-            old = _answer_logits(before, batch)[0][recalled].log_softmax(-1)
-        new = logits[recalled].log_softmax(-1)
-        apart = F.kl_div(new, old, reduction="none", log_target=True).sum(-1)
-        losses = losses.masked_scatter(recalled, apart)
-    return (losses * weights).sum() / weights.sum()
+    with torch.no_grad():
+        old = _answer_logits(before, batch.first(batch.recalled))[0].log_softmax(-1)
+    new = logits[: len(old)].log_softmax(-1)
+    apart = F.kl_div(new, old, reduction="none", log_target=True).sum(-1)
+    taught = F.cross_entropy(logits[len(old) :], targets[len(old) :], reduction="none")
+    weights = torch.from_numpy(batch.weights[batch.targets >= 0])
+    return (torch.cat([apart, taught]) * weights).sum() / weights.sum()
 
 
 def _answer_logits(model: Starter, batch: Batch) -> tuple[Tensor, Tensor]:
