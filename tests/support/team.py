@@ -26,7 +26,8 @@ class Team:
         """The artifact, once it is there."""
         job = self.ended(self.asked(requirements, **more))
         assert job["state"] == "succeeded", job["error"]
-        return self._get(f"/api/artifacts/{job['result']['artifact_id']}")
+        found: dict[str, Any] = self._get(f"/api/artifacts/{job['result']['artifact_id']}")
+        return found
 
     def artifacts(self, texts: Iterable[str]) -> list[dict[str, Any]]:
         """Asked for at once, in the order of the texts."""
