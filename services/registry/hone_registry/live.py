@@ -112,20 +112,22 @@ class Live:
         first, and holds nothing meanwhile: whoever has the turn may want this row. Where others wrote between the two
         looks, it is due without the turn; then the next answer has it."""
         model_id, artifact_type, version = seat
-        query = select(WatchRow).where(
-            WatchRow.model_id == model_id,
-            WatchRow.artifact_type == artifact_type,
-            WatchRow.version == version,
-        )
-        row = (await session.exec(query)).first()
+        watches = select(WatchRow).where(WatchRow.model_id == model_id, WatchRow.version == version)
+        rows = (await session.exec(watches)).all()
+        row = next((each for each in rows if each.artifact_type == artifact_type), None)
+        if row is None and rows:
+            await one_at_a_time(session, self._database)
+            row = await self._watchers.by_skill(session, seat, rows[0])
         if row is None or self._database.is_sqlite:
             return row, True
         would, _ = restored(row.state).saw(kind, quality, self._policy.watch_alpha)
         due = self._watchers.is_due(row, would, row.answers + 1)
-        session.expunge(row)
+        for each in rows:
+            session.expunge(each)
         if due:
             await one_at_a_time(session, self._database)
-        return (await session.exec(query.with_for_update())).first(), due
+        own = watches.where(WatchRow.artifact_type == artifact_type).with_for_update()
+        return (await session.exec(own)).first(), due
 
     async def keep_looking(self, _running: Running) -> None:
         """Canaries that nobody asks grow old, and no message tells of it."""

@@ -13,7 +13,7 @@ from hone_registry.tables import CANARY, CHAMPION, AliasRow, ModelRow, VersionRo
 
 @dataclass
 class Standing:
-    """Of one model. ``champions`` by artifact type, the one that moved last first."""
+    """Of one model; ``champions`` and ``canaries`` by artifact type."""
 
     champions: dict[str, VersionRow] = field(default_factory=dict)
     canaries: dict[str, tuple[VersionRow, float]] = field(default_factory=dict)
@@ -21,13 +21,13 @@ class Standing:
     """The newest that was not trained here."""
 
     def champion(self, artifact_type: str, reading: Reading) -> VersionRow | None:
-        """The champion of the type. A model without one of this type does it by the same skill as another type, if
-        that is what its weights are good for, or else as it is."""
+        """The champion of the type. A model without one of this type does it by the same skill as another type, the
+        newest of those champions, if that is what its weights are good for; or else as it is."""
         own = self.champions.get(artifact_type)
         if own is not None:
             return own
         by_skill = (each for each in self.champions.values() if _has_the_skill(each, reading))
-        return next(by_skill, self.as_it_is)
+        return max(by_skill, key=lambda each: each.version, default=self.as_it_is)
 
 
 def _has_the_skill(version: VersionRow, reading: Reading) -> bool:
@@ -57,7 +57,6 @@ async def standings(session: AsyncSession, tenant: str, names: Iterable[str]) ->
             & (col(VersionRow.version) == col(AliasRow.version)),
         )
         .where(*wanted, col(AliasRow.alias).in_((CHAMPION, CANARY)))
-        .order_by(col(AliasRow.moved_at).desc(), col(AliasRow.artifact_type))
     )
     for name, alias, version in (await session.exec(aliased)).all():
         standing = found.setdefault(name, Standing())

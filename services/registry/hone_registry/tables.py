@@ -50,11 +50,6 @@ RUN: Origin = "run"
 JSON_OR_NULL = JSON(none_as_null=True)
 
 
-def as_alias(text: str) -> Alias:
-    """Of a row, which was written from one."""
-    return text  # type: ignore[return-value]
-
-
 class RegistryTable(SQLModel):
     metadata: ClassVar[MetaData] = MetaData()
 

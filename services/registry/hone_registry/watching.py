@@ -16,6 +16,7 @@ from hone_registry.live_tables import WatchRow
 from hone_registry.policy.watch import Moments, Watch, begun, moments, restored, stored
 from hone_registry.route_changes import Wake, route_changes
 from hone_registry.seats import Seats
+from hone_registry.standings import as_reading
 from hone_registry.tables import (
     CANARY,
     CHALLENGER,
@@ -24,7 +25,6 @@ from hone_registry.tables import (
     EvaluationRow,
     ModelRow,
     VersionRow,
-    as_alias,
 )
 
 
@@ -105,13 +105,33 @@ class Watchers:
         model = await session.get_one(ModelRow, row.model_id)
         seats = Seats(session, model, row.artifact_type, audit.LOOP)
         version = await seats.version(row.version)
-        if version is not await seats.holder(as_alias(row.alias)):
+        if not await self._is_seated(row, seats, version):
             await session.delete(row)  # it left its seat in another way
             return ()
         async with route_changes(session, model.tenant, cause, self._wake):
             if watch.alarmed(self._policy.watch_alpha):
                 return await self._alarm(row, watch, seats, version, cause)
             return await self._of_canary(row, seats, version, cause)
+
+    async def by_skill(
+        self, session: AsyncSession, seat: tuple[int, str, int], of_another: WatchRow
+    ) -> WatchRow | None:
+        """A champion of another type that does this one, too, is followed here as it is there. A type that it turns
+        out to be bad at goes back to the one before; the others need not. None if it is not champion here."""
+        model_id, artifact_type, number = seat
+        model = await session.get_one(ModelRow, model_id)
+        seats = Seats(session, model, artifact_type, audit.LOOP)
+        version = await seats.version(number)
+        if of_another.alias != CHAMPION or await seats.champion(as_reading(version.reading)) is not version:
+            return None
+        if await session.get(WatchRow, (model_id, artifact_type, CHAMPION)) is None:
+            await begin(seats, CHAMPION, version, await seats.version(of_another.against), self._policy)
+        return await session.get(WatchRow, (model_id, artifact_type, CHAMPION), populate_existing=True)
+
+    async def _is_seated(self, row: WatchRow, seats: Seats, version: VersionRow) -> bool:
+        if row.alias == CHAMPION:
+            return await seats.champion(as_reading(version.reading)) is version
+        return await seats.holder(CANARY) is version
 
     async def _of_canary(
         self, row: WatchRow, seats: Seats, version: VersionRow, cause: Message | None

@@ -5,12 +5,15 @@ from loops import MODEL, Loop, answer, evaluated, word
 from running import until
 
 from hone_chassis.loop_policy import LoopPolicy
+from hone_contracts.artifacts import ArtifactType
 from hone_contracts.evaluation import VersionJudged
+from hone_contracts.generation import ArtifactGenerated
 from hone_contracts.ids import uuid7
-from hone_contracts.registry import RouteChanged
+from hone_contracts.registry import RouteChanged, ServedVersion
 from hone_registry.live_tables import LiveRow, VerdictRow, WatchRow
 from hone_registry.tables import AuditRow, VersionRow
 
+SQL = ArtifactType.SQL_DDL
 AT_ONCE = pytest.mark.parametrize("policy", [LoopPolicy(canary_share=0)], ids=["all"])
 
 
@@ -160,3 +163,22 @@ async def test_a_canary_that_nobody_asks_is_a_challenger_again(loop: Loop) -> No
     told = await until(lambda: loop.told(VersionJudged, run), lambda told: len(told) == 2)
     assert told[1].verdict == "challenger"
     assert await loop.aliases() == {"champion": 1, "challenger": 2}
+
+
+@AT_ONCE
+async def test_a_type_that_goes_by_anothers_champion_goes_back_alone(loop: Loop) -> None:
+    of_sql = [answer(1, score) for score in [84, 88, 86, 90] * 10]
+    await loop.send(*(as_sql(each) for each in of_sql))
+    await answers(loop, 1, *([84, 88, 86, 90] * 10))
+    run, planned = await loop.plan()
+    weights = ServedVersion(version=2, model_uri="file:///v2.gguf", model_sha256="e" * 64)
+    await evaluated(loop, run, planned, 0.2, method="full", served=weights, uri="file:///v2.gguf")
+    await loop.send(*(as_sql(answer(2, score)) for score in [30, 20] * 20))
+    told = await until(lambda: loop.told(VersionJudged, run), lambda told: len(told) == 2)
+    assert (told[1].verdict, told[1].artifact_type) == ("rolled_back", SQL)
+    routes = (await loop.routes()).routes
+    assert (routes["sql_ddl"].version, routes["mermaid_erd"].version, routes["openapi"].version) == (1, 2, 2)
+
+
+def as_sql(message: ArtifactGenerated) -> ArtifactGenerated:
+    return message.model_copy(update={"artifact": message.artifact.model_copy(update={"type": SQL})})
