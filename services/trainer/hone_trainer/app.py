@@ -34,18 +34,22 @@ from hone_contracts.training import (
     TrainModel,
 )
 from hone_trainer.asking import Asking
+from hone_trainer.chatting import Chatting
 from hone_trainer.few_shot.method import FewShot
 from hone_trainer.pool.counts import Counts
 from hone_trainer.pool.feedback import Intake
 from hone_trainer.pool.fold import Rules
 from hone_trainer.pool.importing import Importer
 from hone_trainer.pool.proving import Prover
+from hone_trainer.pool.sources import ExampleSource, plugged_in
+from hone_trainer.pool.variations import Variations
 from hone_trainer.runs.dataset import Builder
 from hone_trainer.runs.desk import Desk
 from hone_trainer.runs.files import DatasetFiles
 from hone_trainer.runs.following import Following
 from hone_trainer.runs.full import Full
 from hone_trainer.runs.named import NamedDatasets
+from hone_trainer.runs.offering import Offering
 from hone_trainer.runs.watchdog import Watchdog
 from hone_trainer.runs.worker import MakeVersion, Worker
 from hone_trainer.settings import TrainerSettings
@@ -53,6 +57,8 @@ from hone_trainer.starting import Starter
 from hone_trainer.training import Methods
 
 HEAD = "0002"
+
+_CHAT_LIMIT_S = 120.0  # of one paraphrase by a local model that is loaded for it
 
 log = get_logger(__name__)
 
@@ -131,6 +137,12 @@ class _Parts:
                 log.warning("the pool is not looked at", error=str(error))
             await asyncio.sleep(self.policy.look_every_s)
 
+    def _sources(self) -> list[ExampleSource]:
+        sources = plugged_in()
+        if self.settings.variations_model is not None:
+            sources.append(Variations(Chatting(self._client, _CHAT_LIMIT_S), self.settings.variations_model))
+        return sources
+
     def work(self) -> None:
         service = self.service
         methods: dict[str, MakeVersion] = {
@@ -142,6 +154,9 @@ class _Parts:
             cancellations=self.cancellations,
             builder=self.builder,
             named=NamedDatasets(service.database, self.importer),
+            offering=Offering(
+                service.database, self.importer, self._sources(), self.settings.variations_per_batch
+            ),
             ask=self.ask,
             methods=methods,
             tries=self.settings.tries,

@@ -62,7 +62,9 @@ class TrainerSettings(ServiceSettings):
         default=None,
         description="model reference that paraphrases requirements of good examples; none when unset",
     )
-    variations_per_batch: PositiveInt = Field(default=10, description="seeds that are varied after each run")
+    variations_per_batch: PositiveInt = Field(
+        default=10, description="examples that each source beyond feedback may offer for a run"
+    )
 
     @property
     def active(self) -> timedelta:

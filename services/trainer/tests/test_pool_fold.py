@@ -67,6 +67,12 @@ def test_what_two_people_say_is_nobodys_own() -> None:
     assert folded(said("anna", 1.0), said("bob", 1.0)).contributor == ""
 
 
+def test_people_behind_one_key_agree_and_are_one_giver_all_the_same() -> None:
+    done = folded(said("ci/ada", 1.0), said("ci/ben", 1.0))
+    assert (done.contributor, done.people) == ("ci", 2)
+    assert folded(said("ci/ada", 1.0), said("eve", 1.0)).contributor == ""
+
+
 voices = st.builds(
     said,
     st.sampled_from("abcdef"),

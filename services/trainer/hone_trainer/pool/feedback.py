@@ -14,7 +14,7 @@ from hone_chassis.logs import get_logger
 from hone_chassis.service import RawMessage
 from hone_contracts.feedback import Answered, FeedbackRecorded
 from hone_trainer.pool import verdicts
-from hone_trainer.pool.fold import Folded, Rules, fold, key_of
+from hone_trainer.pool.fold import Folded, Rules, fold, giver, key_of
 from hone_trainer.pool.page import Page
 from hone_trainer.pool.tables import TAKEN
 from hone_trainer.pool.tally import Tally
@@ -92,7 +92,7 @@ async def apply(tally: Tally, messages: Sequence[FeedbackRecorded], rules: Rules
     answered = {each.artifact_id: each.answered for each in messages if each.answered is not None}
     said, spoke = await verdicts.merge(tally.session, tally.tenant, messages)
     for user in spoke:
-        tally.spoke(user)
+        tally.spoke(giver(user))
     folded = {
         artifact_id: fold(voices, answer.content, answer.score, rules)
         for artifact_id, voices in said.items()

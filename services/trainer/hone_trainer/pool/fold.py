@@ -55,6 +55,11 @@ class Folded:
         return self.state == "new"
 
 
+def giver(user: str) -> str:
+    """Whose examples they count as: a key's, whoever is behind it. Its holder may name whom they like."""
+    return user.partition("/")[0]
+
+
 def fold(said: Sequence[Said], answer: str, score: int, rules: Rules) -> Folded:
     """``answer`` as the model gave it, with the validators' ``score``. ``said`` must not be empty."""
     corrections = [each for each in said if _corrects(each, answer, rules)]
@@ -122,6 +127,7 @@ def _folded(
     vouching: bool,
 ) -> Folded:
     users = {each.user for each in voices}
+    givers = {giver(each.user) for each in voices}
     first = min(voices, key=lambda each: (each.said_at, each.feedback_id))
     return Folded(
         state=state,
@@ -131,6 +137,6 @@ def _folded(
         reward=sum(each.reward for each in voices) / len(voices),
         agreement=agreement(len(users) if vouching else 0, opposing),
         people=len(users),
-        contributor=first.user if len(users) == 1 else "",
+        contributor=giver(first.user) if len(givers) == 1 else "",
         origin=first.feedback_id,
     )

@@ -19,15 +19,17 @@ from hone_contracts.generation import MAX_REQUIREMENTS_CHARS
 from hone_contracts.pool import ExamplesImported, ImportExamples, RefusedRow
 from hone_contracts.validation import MAX_CONTENT_CHARS
 from hone_trainer.errors import FileRefused
-from hone_trainer.pool.fold import key_of
+from hone_trainer.pool.fold import giver, key_of
 from hone_trainer.pool.page import EXAMPLES, Page
 from hone_trainer.pool.proving import Prover
 from hone_trainer.pool.tally import Tally
+from hone_trainer.pool.weights import agreement
 from hone_trainer.settings import TrainerSettings
 
 _E = EXAMPLES.c
 _AT_ONCE = 200
 _REFUSED_TOLD = 100
+_NOT_JUDGED = {"agreement": agreement(1, 0), "reward": 0.0, "score": 0}
 # One fenced block and nothing else: what many datasets put around code.
 _FENCED = re.compile(r"\s*```[^\n`]*\n(.*?)\n?```\s*", re.DOTALL)
 
@@ -85,26 +87,31 @@ class Importer:
     ) -> Imported:
         """What of the file could be an example is in the pool, unproven. Raises FileRefused."""
         parsed = await asyncio.to_thread(self._parse, source)
+        vouched = {"source": "import", "contributor": giver(user)}
+        candidates = [each | vouched | {"origin": f"{name}:{each['row']}"} for each in parsed.candidates]
+        ids, known = await self.add(tenant, artifact_type, candidates)
+        self.prover.look()
+        return Imported(parsed, ids, [each["key"] for each in candidates], known)
+
+    async def add(
+        self, tenant: str, artifact_type: ArtifactType, candidates: Sequence[dict[str, Any]]
+    ) -> tuple[list[str], int]:
+        """Put them into the pool, unproven: the ids of those that are new, and how many are not."""
         ids: list[str] = []
-        known = 0
-        for first in range(0, len(parsed.candidates), _AT_ONCE):
-            some = parsed.candidates[first : first + _AT_ONCE]
+        for first in range(0, len(candidates), _AT_ONCE):
+            some = candidates[first : first + _AT_ONCE]
             async with self.database.write() as session:
                 tally = await Tally.held(session, tenant, artifact_type.value)
                 there = await _known(tally, [each["key"] for each in some])
                 page = Page(tally)
                 for each in some:
-                    if each["key"] in there:
-                        known += 1
-                        continue
-                    there.add(each["key"])
-                    origin = f"{name}:{each['row']}"
-                    texts = {column: value for column, value in each.items() if column != "row"}
-                    ids.append(page.add(texts | _vouched_by(user) | {"origin": origin}, "unproven").id)
+                    if each["key"] not in there:
+                        there.add(each["key"])
+                        texts = {column: value for column, value in each.items() if column != "row"}
+                        ids.append(page.add(texts | _NOT_JUDGED, "unproven").id)
                 await page.write()
                 await tally.write()
-        self.prover.look()
-        return Imported(parsed, ids, [each["key"] for each in parsed.candidates], known)
+        return ids, len(candidates) - len(ids)
 
     def _parse(self, source: str | bytes) -> Parsed:
         from hone_trainer.datasets.errors import DatasetError  # noqa: PLC0415 (only imports need them)
@@ -129,7 +136,7 @@ class Importer:
             if not any(path.is_relative_to(root.resolve()) for root in self.settings.file_roots):
                 raise FileRefused("it lies outside the folders that may be read (HONE_FILE_ROOTS)")
             return fetched(str(path))
-        return fetched(uri)
+        return fetched(uri, copies=self.settings.data_dir / "trainer" / "fetched")
 
     async def _states(self, ids: Sequence[str]) -> "_States":
         states = _States()
@@ -148,11 +155,6 @@ class Importer:
 class _States:
     counts: Counter[str] = field(default_factory=Counter)
     refused: list[tuple[int, str]] = field(default_factory=list)
-
-
-def _vouched_by(user: str) -> dict[str, Any]:
-    """Whoever imports vouches for it, alone."""
-    return {"source": "import", "contributor": user, "agreement": 2 / 3, "reward": 0.0, "score": 0}
 
 
 async def _known(tally: Tally, keys: Sequence[str]) -> set[str]:

@@ -17,6 +17,7 @@ from hone_contracts.training import DatasetBuilt, DatasetSummary, TrainModel
 from hone_trainer.errors import TooAlike
 from hone_trainer.examples import Example
 from hone_trainer.pool import claims, selecting
+from hone_trainer.pool.sources import OWN
 from hone_trainer.pool.tally import Tally
 from hone_trainer.pool.weights import weigh
 from hone_trainer.runs import book, gates
@@ -79,7 +80,8 @@ class Builder:
     async def _gather(self, run: RowMapping) -> Gathered:
         tenant, artifact_type, policy = run["tenant"], run["artifact_type"], self.policy
         async with self.database.read() as session:
-            fresh = await selecting.of_batch(session, run["batch"])
+            batch = await selecting.of_batch(session, run["batch"])
+            fresh = [each for each in batch if each.source in OWN]
             # By hand with what there is, all that was learned before is learned again: nobody waits for a batch.
             everything = run["trigger"] == "manual" and run["source"] is None
             share = round(len(fresh) * policy.replay_share / (1 - policy.replay_share))
@@ -87,7 +89,9 @@ class Builder:
             replayed = await selecting.replay(session, tenant, artifact_type, count, run["id"])
             held = await selecting.held_out(session, tenant, artifact_type, policy.held_out_max)
             trained = await selecting.trained_texts(session, tenant, artifact_type)
-        return Gathered(ArtifactType(artifact_type), fresh, replayed, held, trained)
+        # What a source made up is learned from, and measures nothing.
+        made = [each for each in batch if each.source not in OWN]
+        return Gathered(ArtifactType(artifact_type), fresh, [*made, *replayed], held, trained)
 
     def _make(self, gathered: Gathered, seed: str) -> tuple[Contents, DatasetSummary, dict[str, Any]]:
         """In a thread: grouping, gates and files take seconds of a large batch."""
@@ -109,7 +113,7 @@ class Builder:
             gathered.artifact_type,
             parts,
             weights,
-            frozenset(each.id for each in replayed),
+            frozenset(each.id for each in replayed if each.source in OWN),
             self._parameters(parts.left_out),
         )
         summary, told = self.files.store(contents, report)

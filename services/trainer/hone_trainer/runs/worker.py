@@ -34,6 +34,7 @@ from hone_trainer.examples import Example
 from hone_trainer.runs import book, ending
 from hone_trainer.runs.dataset import Builder
 from hone_trainer.runs.named import NamedDatasets
+from hone_trainer.runs.offering import Offering
 
 log = get_logger(__name__)
 
@@ -76,6 +77,7 @@ class Worker:
     cancellations: Cancellations
     builder: Builder
     named: NamedDatasets
+    offering: Offering
     ask: Asking
     methods: Mapping[str, MakeVersion]
     tries: int
@@ -105,8 +107,10 @@ class Worker:
         if method is None:
             raise NotThereYet(run["method"])
         await progress("dataset", "choosing, checking and splitting the examples")
-        if run["source"] is not None and run["dataset_digest"] is None:
+        if run["dataset_digest"] is None and run["source"] is not None:
             run = await self.named.prepare(run)
+        elif run["dataset_digest"] is None:
+            await self.offering.for_run(run)
         dataset = await self.builder.of_run(run, command)
         question = PlanVersion(
             tenant=run["tenant"], run_id=run["id"], artifact_type=command.artifact_type, model=run["base"]
