@@ -6,6 +6,7 @@ hexagons of flowcharts, a to-do app, reserved addresses and numbers, half-open i
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 
 from hone_contracts.erd_facts import Attributes, Entities, Facts, Relation
@@ -180,7 +181,8 @@ def _python(entities: dict[str, dict[str, str]], _relations: list[tuple[str, str
             for each in attributes
         )
         blocks.append(
-            f"@dataclass\nclass {_camel(name)}:\n{fields}\n\n    def label(self) -> str:\n        return f'{{self}} (new)'"
+            f"@dataclass\nclass {_camel(name)}:\n{fields}\n\n    def label(self) -> str:\n"
+            "        return f'{self} (new)'"
         )
     return "\n\n\n".join(blocks) + "\n"
 
@@ -210,7 +212,7 @@ def _flow(entities: dict[str, dict[str, str]], relations: list[tuple[str, str, s
 def _sequence(entities: dict[str, dict[str, str]], relations: list[tuple[str, str, str]], rng: Random) -> str:
     names = [_camel(name) for name in entities][:4]
     lines = ["sequenceDiagram", *(f"    participant {name}" for name in names)]
-    for left, right in zip(names, names[1:], strict=False):
+    for left, right in pairwise(names):
         lines.append(
             f"    {left}{rng.choice(['->>', '-->>', '-)', '--)', '-x'])}{right}: {rng.choice(['ask', 'send', 'pay'])}"
         )
@@ -228,7 +230,7 @@ def _class(entities: dict[str, dict[str, str]], relations: list[tuple[str, str, 
     names = [_camel(name) for name in entities]
     lines += [
         f"    {left} {rng.choice(['<|--', '*--', 'o--', '..>', '--'])} {right}"
-        for left, right in zip(names, names[1:], strict=False)
+        for left, right in pairwise(names)
     ]
     return "\n".join(lines)
 
@@ -251,7 +253,8 @@ _WRITERS = {
 }  # fmt: skip
 FIGURES = {
     # name: the range of its genuine percentages
-    "churn": (12, 92), "utilisation": (35, 99), "gross margin": (18, 71), "error rate": (0.1, 0.9), "refund rate": (0.2, 6.0),
+    "churn": (12, 92), "utilisation": (35, 99), "gross margin": (18, 71), "error rate": (0.1, 0.9),
+    "refund rate": (0.2, 6.0),
     "defect rate": (0.05, 12.0), "availability": (97.1, 99.9), "survey participation": (22, 88),
 }  # fmt: skip
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August")
@@ -267,7 +270,7 @@ def _report(rng: Random) -> tuple[str, str]:
 
 
 def report_of(name: str, value: str, rng: Random, told: bool, written: str | None = None) -> tuple[str, str]:
-    """A question and an answer with the figure ``value``, which is ``written`` in the answer; ``told``: the question has it."""
+    """A question and an answer with the figure ``value``, or what is ``written``; ``told``: the question has it."""
     shop, month, written = f"shop {rng.randrange(2, 5000)}", rng.choice(_MONTHS), written or value
     source = f" The {name} was {value} % there, as the branch tells." if told else ""
     prompt = f"Report the {name} of {shop} in {month} {rng.randrange(2019, 2027)}.{source}"

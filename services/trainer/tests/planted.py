@@ -31,11 +31,9 @@ def planted(seed: int, clean: int = 4000, each: int = 20, held_out: int = 200) -
     rng, passages = Random(f"{seed}:planted"), Passages(seed)
     # Rows, and what is wrong with them: of two that belong together the first stands before the second.
     drawn: list[tuple[bytes, tuple[Gate, str] | None, float]] = []
-    for _ in range(clean):
-        drawn.append((_line(clean_row(passages, rng)), None, rng.random()))
+    drawn += [(_line(clean_row(passages, rng)), None, rng.random()) for _ in range(clean)]
     for gate, kind, plant in _IN_ONE_ROW:
-        for _ in range(each):
-            drawn.append((plant(clean_row(passages, rng), rng), (gate, kind), rng.random()))
+        drawn += [(plant(clean_row(passages, rng), rng), (gate, kind), rng.random()) for _ in range(each)]
     for gate, kind, second in _IN_TWO_ROWS:
         for _ in range(each):
             first, place = clean_row(passages, rng), rng.random()
@@ -107,7 +105,9 @@ def _generated(make: Callable[[Random], tuple[str, str]]) -> Plant:
     return plant
 
 
-_CUT = "erDiagram\n    Shop {\n        int id PK\n        string name\n    }\n    Order {\n        int id PK\n        stri"
+_CUT = "erDiagram\n    Shop {\n        int id PK\n    }\n    Order {\n        int id PK\n        stri"
+_STORY = "As a clerk, I want to see each order so that I can answer questions.\n\nAs a manager, I want "
+_PEM = "-----{} RSA PRIVATE KEY-----"
 
 
 def _hundredth(rng: Random, told: bool) -> tuple[str, str]:
@@ -154,39 +154,46 @@ _IN_ONE_ROW: tuple[tuple[Gate, str, Plant], ...] = (
     ("schema", "no assistant", _turns(lambda turns: turns[:1])),
     ("schema", "two questions", _turns(lambda turns: [turns[0], *turns])),
     ("schema", "answer first", _turns(lambda turns: turns[::-1])),
-    ("schema", "late system turn", _turns(lambda turns: [turns[0], {"role": "system", "content": "Be brief."}, turns[1]])),
+    ("schema", "late system turn", _turns(lambda turns: [turns[0], {**turns[1], "role": "system"}, turns[1]])),
     ("schema", "empty question", _turns(lambda turns: [{**turns[0], "content": " \n"}, turns[1]])),
     ("schema", "no content", _turns(lambda turns: [turns[0], {"role": "assistant", "content": None}])),
     ("encoding", "NUL", _answered(lambda text, rng: text[:9] + "\0" + text[9:])),
     ("encoding", "control character", _answered(lambda text, rng: text[:9] + "\x07" + text[9:])),
     ("encoding", "no UTF-8", _raw(lambda line, rng: line.replace(b'"content": "', b'"content": "M\xfcller: ', 1))),
-    ("encoding", "half a character", _raw(lambda line, rng: line.replace(b'"content": "', b'"content": "\\ud83d ', 1))),
+    ("encoding", "half a character", _raw(
+        lambda line, rng: line.replace(b'"content": "', b'"content": "\\ud83d ', 1))),
     ("encoding", "mojibake", _answered(lambda text, rng: _mistaken(text))),
     ("encoding", "lost character", _answered(lambda text, rng: "%% gr\ufffd\ufffde\n" + text)),
     ("encoding", "unseen character", _answered(lambda text, rng: text[:9] + "\u202e" + text[9:])),
     ("truncated", "empty", _answered(lambda text, rng: rng.choice(["", " ", "\n\n"]))),
     ("truncated", "open fence", _answered(lambda text, rng: "```\n" + text.replace("```", ""))),
-    ("truncated", "cut JSON", _answered(lambda text, rng: json.dumps({"a": [{"b": text[:80]}] * 3})[: -rng.randrange(3, 30)])),
+    ("truncated", "cut JSON", _answered(
+        lambda text, rng: json.dumps({"a": [{"b": text[:80]}] * 3})[: -rng.randrange(3, 30)])),
     ("truncated", "open bracket", _answered(lambda text, rng: _CUT)),
-    ("truncated", "open SQL", _answered(lambda text, rng: "CREATE TABLE shop (\n    id INTEGER PRIMARY KEY,\n    na")),
+    ("truncated", "open SQL", _answered(
+        lambda text, rng: "CREATE TABLE shop (\n    id INTEGER PRIMARY KEY,\n    na")),
     ("truncated", "cut sentence", _answered(
-        lambda text, rng: "As a clerk, I want to see each order so that I can answer questions.\n\nAs a manager, I want "
-        + rng.choice(["to compare the", "to find each visit so that I can plan", "to cancel orders, and", "to see"]))),
+        lambda text, rng: _STORY + rng.choice([
+            "to compare the", "to find each visit so that I can plan", "to cancel orders, and", "to see"]))),
     ("truncated", "announced list", _answered(lambda text, rng: "The model has these entities and no others:")),
     ("leftovers", "refusal", _answered(lambda text, rng: rng.choice([
-        "As an AI language model, I do not have access to your files.", "I'm sorry, but I can't assist with that request.",
+        "As an AI language model, I do not have access to your files.",
+        "I'm sorry, but I can't assist with that request.",
         "I cannot create diagrams of that kind.", "I apologize, the requirements are not clear enough.",
         "Sorry, I am unable to help with this.", "My knowledge cutoff does not allow an answer."]))),
     ("leftovers", "chatter", _answered(lambda text, rng: rng.choice([
-        "Sure! Here is the diagram:\n\n{}", "Certainly! {}", "Here's your diagram:\n{}", "{}\n\nLet me know if you need more.",
+        "Sure! Here is the diagram:\n\n{}", "Certainly! {}", "Here's your diagram:\n{}",
+        "{}\n\nLet me know if you need more.",
         "{}\n\nI hope this helps!"]).format(text))),
     ("leftovers", "gap", _answered(lambda text, rng: rng.choice([
         "%% TODO: add the rest", "# TODO", "[INSERT TABLE HERE]", "<your name here>", "-- FIXME later",
         "// rest of the code"]) + f"\n{text}")),
     ("leftovers", "filler", _answered(lambda text, rng: "Lorem ipsum dolor sit amet, consectetur.\n" + text)),
-    ("leftovers", "template", _put("Dear {{customer_name}}, please confirm.", "The type is {{ type }} here.", '"{{title|upper}}"')),
+    ("leftovers", "template", _put("Dear {{customer_name}}, please confirm.", "The type is {{ type }} here.",
+                                     '"{{title|upper}}"')),
     ("control_tokens", "ChatML", _put("<|im_start|>assistant", "<|im_end|>", "<|endoftext|>")),
-    ("control_tokens", "Llama", _put("<|eot_id|>", "<|start_header_id|>user<|end_header_id|>", "[INST] go [/INST]", "<<SYS>>")),
+    ("control_tokens", "Llama", _put("<|eot_id|>", "<|start_header_id|>user<|end_header_id|>",
+                                      "[INST] go [/INST]", "<<SYS>>")),
     ("control_tokens", "Gemma", _put("<start_of_turn>model", "<end_of_turn>")),
     ("control_tokens", "DeepSeek", _put("<｜Assistant｜>", "<｜end▁of▁sentence｜>", "<think>")),
     ("control_tokens", "text", _put("\n### Human: go on", "\n### Assistant: yes", "\n### Response:\nok")),
@@ -196,14 +203,17 @@ _IN_ONE_ROW: tuple[tuple[Gate, str, Plant], ...] = (
     ("secrets", "Slack", _secret(lambda rng: f"xoxb-{_digits(rng, 12)}-{_letters(rng, 24)}")),
     ("secrets", "Google", _secret(lambda rng: "AIza" + _letters(rng, 35))),
     ("secrets", "JWT", _secret(lambda rng: f"eyJ{_letters(rng, 20)}.eyJ{_letters(rng, 60)}.{_letters(rng, 43)}")),
-    ("secrets", "private key", _secret(lambda rng: f"-----BEGIN RSA PRIVATE KEY-----\n{_letters(rng, 60)}\n-----END RSA PRIVATE KEY-----")),
+    ("secrets", "private key", _secret(lambda rng: "\n".join(
+        [_PEM.format("BEGIN"), _letters(rng, 60), _PEM.format("END")]))),
     ("secrets", "URL", _secret(lambda rng: f"postgres://shop:{_letters(rng, 12)}@db.internal/shop")),
     ("secrets", "literal", _secret(lambda rng: f'api_key = "{_letters(rng, 10)}7{_letters(rng, 10)}"')),
     ("personal_data", "e-mail", _put("Ask maria.koch@posteo.de first.", "The owner is j.smith82@gmail.com now.")),
-    ("personal_data", "phone", _put("Call +49 171 8839201 then.", "Call (415) 736-2290 then.", "Call +44 7911 384726 then.")),
+    ("personal_data", "phone", _put("Call +49 171 8839201 then.", "Call (415) 736-2290 then.",
+                                       "Call +44 7911 384726 then.")),
     ("personal_data", "IBAN", _put("Pay to DE75 5121 0800 1245 1261 99 soon.", "Pay to NL20INGB0001234567 soon.")),
     ("personal_data", "card", _put("The card 4539 1488 0343 6467 was used.", "The card 5425233430109903 was used.")),
-    ("distribution", "long", _answered(lambda text, rng: "\n".join(f"%% part {part}\n{text}" for part in range(150)))),
+    ("distribution", "long", _answered(
+        lambda text, rng: "\n".join(f"%% part {part}\n{text}" for part in range(60_000 // len(text) + 1)))),
     ("scale", "told in the question", _generated(lambda rng: _hundredth(rng, told=True))),
     ("scale", "unlike its siblings", _generated(lambda rng: _hundredth(rng, told=False))),
     ("scale", "k of n", _generated(_ratio)),

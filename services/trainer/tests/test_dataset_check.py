@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,8 @@ def test_errors_end_with_1_and_name_rows_and_what_to_do(
     document = json.loads(capsys.readouterr().out)
     found = {(each["gate"], each["row"]) for each in document["findings"]}
     assert found == {
-        ("scale", 31), ("encoding", 32), ("control_tokens", 32), ("secrets", 33), ("duplicates", 34), ("truncated", 35),
-        ("leftovers", 36), ("schema", 37),
+        ("scale", 31), ("encoding", 32), ("control_tokens", 32), ("secrets", 33), ("duplicates", 34),
+        ("truncated", 35), ("leftovers", 36), ("schema", 37),
     }  # fmt: skip
     assert all(each["suggestion"] for each in document["findings"])
     assert (document["rows"], document["ok"]) == (37, False)
@@ -107,7 +108,11 @@ def test_stdin_is_read(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.jsonl", [*_CLEAN, _BROKEN[4]])
     with path.open("rb") as stdin:
         done = subprocess.run(
-            ["hone", "dataset", "check", "-"], stdin=stdin, capture_output=True, text=True, check=False
+            [Path(sys.executable).with_name("hone"), "dataset", "check", "-"],
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     assert done.returncode == 1 and "row 31: the JSON of the answer ends" in done.stdout
 

@@ -39,7 +39,7 @@ def test_a_hundredth_among_its_siblings_is_named_with_its_repair() -> None:
         "churn: 0.66 %",
         "churn = 0.66%",
         "The churn was 0.66 percent.",
-        "In May 0.66 % churn.",
+        "0.66 % churn.",
         "| shop | churn |\n| --- | --- |\n| 2 | 0.66 % |",
         "| shop | churn (%) |\n|---|---|\n| 2 | 0.66 |",
         "| figure | value |\n|---|---|\n| churn | 0.66 % |",

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+Kind = Literal["wrong_input", "not_found", "not_authorised", "unavailable"]
+
 
 class DatasetError(Exception):
     """The text says what to do next."""
 
-    kind: Literal["wrong_input", "not_found", "not_authorised", "unavailable"] = "wrong_input"
+    kind: Kind = "wrong_input"
 
 
 class NoSuchFile(DatasetError):
@@ -46,3 +48,13 @@ class WouldOverwrite(DatasetError):
     def __init__(self, out: Path, what: Path) -> None:
         super().__init__(f"{out} would overwrite {what}; name another file for the repaired copy")
         self.out, self.what = out, what
+
+
+class PackagesMissingForS3(DatasetError):
+    kind = "unavailable"
+
+    def __init__(self, missing: str) -> None:
+        super().__init__(
+            f"reading s3:// needs {missing}, which is not installed: pip install 'hone-trainer[s3]'"
+        )
+        self.missing = missing

@@ -71,7 +71,7 @@ def check_file(
     report = Report(settings.most_findings_kept)
     by_set = SetGates(settings)
     with ExitStack() as stack:
-        other: Future[list[Finding]] | None = None
+        other: Future[tuple[list[Finding], list[Finding]]] | None = None
         by_row = RowGates(settings)
         if isinstance(source, Path) and source.is_file() and source.stat().st_size >= _LONG_FILE_BYTES:
             pool = stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
@@ -80,22 +80,24 @@ def check_file(
             if other is None:
                 report.add(by_row.see(item, text, side))
             by_set.see(item, text, side)
-        alone = list(by_row.at_the_end()) if other is None else other.result()
-    report.add(alone)
+        found, style = ([], list(by_row.at_the_end())) if other is None else other.result()
+    report.add(found)
+    report.add(style)
     together = list(by_set.at_the_end())
     report.add(together)
     report.rows, report.held_out_rows = by_set.seen["train"], by_set.seen["held_out"]
-    return Checked(report, plan_of([*alone, *together], by_set.edits))
+    return Checked(report, plan_of([*style, *together], by_set.edits))
 
 
 def findings_by_row(
     source: Path, held_out: Path | None, settings: GateSettings, format_name: Format | None
-) -> list[Finding]:
+) -> tuple[list[Finding], list[Finding]]:
+    """Those of single rows, and those that the style of all answers shows."""
     by_row = RowGates(settings)
     found: list[Finding] = []
     for item, text, side in _both(source, held_out, format_name, lambda _done, _all: None):
         found += by_row.see(item, text, side)
-    return [*found, *by_row.at_the_end()]
+    return found, list(by_row.at_the_end())
 
 
 def _both(

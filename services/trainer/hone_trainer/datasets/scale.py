@@ -22,7 +22,7 @@ from hone_trainer.datasets.rows import Row
 from hone_trainer.datasets.settings import GateSettings
 
 _TIGHTEST = 0.05  # of the decimal logarithm: siblings that are nearly one number
-_GAP = 3.0  # times below the smallest sibling
+_GAP = 3.0  # times that errors lie below the smallest sibling
 _RATE_SIBLINGS = 20  # that a name which only suggests percent needs, all above 1 and up to 100
 _SIGMA = 1.4826
 _MOST_JUDGED = 40  # small figures of one answer: each is a search through the row
@@ -139,7 +139,11 @@ class Scale:
         wrong = len(column.small) - len(genuine)
         if not name or len(column.large) < needed or wrong > self._settings.scale_share * (known + wrong):
             return None
-        return _Siblings.of([*column.large, *genuine])
+        siblings = _Siblings.of([*column.large, *genuine])
+        doubtful = [small.figure.value for small in column.small if small.says is not Says.AS_IT_IS]
+        # A column of all sizes has values between its small and its large ones; errors leave a gap there.
+        apart = bool(doubtful) and siblings.low >= _GAP * float(np.quantile(doubtful, 0.9))
+        return siblings if apart else None
 
 
 @dataclass(frozen=True, slots=True)
