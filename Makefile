@@ -59,12 +59,17 @@ starter: $(TRAIN_READY)  ## Rebuild the starter model from its seed (an hour; go
 	$(BIN)/python -m hone_trainer.starter.card --run $(STARTER) --scores $(STARTER)/scores.json \
 	  --model $(SHIPPED)/hone-starter-q8_0.gguf --out $(SHIPPED)
 
-bench: $(TRAIN_READY)  ## Measure: requests, memory, validators, the starter model; then beside LiteLLM
+bench: $(TRAIN_READY)  ## Measure: requests, memory, validators, the starter, learning; then beside LiteLLM
 	$(BIN)/python bench/memory.py
 	$(BIN)/python bench/path.py
 	$(BIN)/python bench/footprint.py
 	$(BIN)/python bench/validators.py
 	$(BIN)/python bench/starter.py
+	$(BIN)/python bench/starter_learning.py
+	$(BIN)/python bench/feedback.py
+	$(BIN)/python bench/pool.py
+	$(BIN)/python bench/dataset_check.py
+	$(BIN)/python bench/learning_loop.py
 	$(BIN)/python bench/overhead.py
 
 clean:  ## Remove the environment and what was built

@@ -27,9 +27,15 @@ class ExampleFollower:
         self.shown_examples = 0  # how many questions came with examples before them
 
     def __call__(self, asked: Asked) -> Answer | str:
-        questions = [text for role, text in asked.messages if role == "user"]
-        found = next(text for told, text in self._known.items() if told in questions[-1])
-        follows = any(role == "assistant" for role, _ in asked.messages)
+        # The question is the last turn with a text in it: after it there may be what is to be mended in an answer.
+        turns = [
+            (place, text)
+            for place, (role, said) in enumerate(asked.messages)
+            for told, text in self._known.items()
+            if role == "user" and told in said
+        ]
+        place, found = turns[-1]
+        follows = any(role == "assistant" for role, _ in asked.messages[:place])
         self.shown_examples += follows
         content = found.correct if follows else _without_conventions(found.correct)
         return _KIND.answer_of(Subject(content, found.requirements), Quotes())
