@@ -92,7 +92,12 @@ def answer(
     text, sent = "".join(words), 0
     stops = [at for stop in options.get("stop", ()) if (at := text.find(stop)) >= 0]
     text = text[: min(stops)] if stops else text
+    last, repeats = "", 0
     for word in words[:limit]:
+        repeats = repeats + 1 if word.strip() == last else 0
+        last = word.strip()
+        if repeats > 30:
+            return  # the real one gives up on a model that loops, and says no word about it
         if piece := text[sent : sent + len(word)]:
             yield _line(model, piece)
         sent += len(word)

@@ -17,6 +17,7 @@ from fake_ollama_model import FakeModel
 
 from hone_contracts.artifacts import Artifact, ArtifactType
 from hone_contracts.erd_facts import normalise, passage_prompt
+from hone_contracts.models import ModelRef
 from hone_contracts.registry import PromptVersion, Route, Turn
 from hone_generator.artifacts import KINDS
 from hone_generator.artifacts.kind import Tools
@@ -24,7 +25,7 @@ from hone_generator.engine.circuits import Circuits
 from hone_generator.engine.engine import Engine, Request
 from hone_generator.engine.telling import Audience
 from hone_generator.mermaid import MermaidParser
-from hone_generator.providers.base import ChatMessage, Role
+from hone_generator.providers.base import ChatMessage, FinishReason, GenerationRequest, Role
 from hone_generator.providers.ollama import OllamaProvider
 
 ERD = ArtifactType.MERMAID_ERD
@@ -119,3 +120,12 @@ async def test_examples_count_the_same_whether_they_are_sent_or_held_by_the_prov
     assert tokens[0] < tokens[1] == tokens[2]
     assert (plain.version, sent.version, held.version) == (None, 2, 2)
     assert held.model == "ollama:hone-starter"
+
+
+async def test_a_passage_that_makes_it_loop_costs_that_passage_alone(asked: Asked) -> None:
+    """Nothing holds it to its form: on this one it says the same word until Ollama gives up on it."""
+    looping = 'email\n" 1 : n " , " order " ] , [ " order " , " 1 : n " , " ticket " ] , [ " concert " , " 1 : n " , '
+    question = GenerationRequest((ChatMessage(Role.USER, f'{looping}" ticket " ] ] }}'),), 256)
+    model = ModelRef("ollama", "hone-starter")
+    chunks = [chunk async for chunk in asked.provider.generate(model, question)]
+    assert chunks[-1].finish_reason in (FinishReason.STOP, FinishReason.LENGTH)

@@ -100,6 +100,16 @@ async def test_each_trouble_has_its_error_and_the_next_answer_is_good(
     assert "\n" not in str(error)
 
 
+async def test_a_model_that_loops_has_come_to_an_end_and_no_connection_broke(fake: FakeOllama) -> None:
+    """Ollama gives up on it without a last word; asking again would only do the same again."""
+    fake.add(FakeModel("loops", says="a member " + "user " * 60))
+    async with using(fake.url, settings=QUICK) as provider:
+        model, request = ModelRef("ollama", "loops"), replace(ASK, max_tokens=100)
+        chunks = [chunk async for chunk in provider.generate(model, request)]
+    assert chunks[-1].finish_reason is FinishReason.LENGTH
+    assert "".join(chunk.text for chunk in chunks).startswith("a member user user")
+
+
 async def test_a_line_without_end_is_cut_off_however_long_the_answer_may_be(fake: FakeOllama) -> None:
     error = await trouble(fake, "huge", replace(ASK, max_tokens=100_000))
     assert "far more" in str(error)

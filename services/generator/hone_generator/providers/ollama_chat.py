@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass
 
-from hone_generator.providers.base import Chunk, GenerationRequest
+from hone_generator.providers.base import Chunk, FinishReason, GenerationRequest
 from hone_generator.providers.errors import (
     ContextTooLong,
     GenerationTimeout,
@@ -21,6 +22,26 @@ from hone_generator.providers.wire_fields import Document, document
 # A line for each token, of some 150 bytes around the token itself.
 _MAX_ANSWER_BYTES = 64 * 1024
 _MAX_ANSWER_BYTES_PER_TOKEN = 1024
+# Ollama ends an answer without a last word when a token comes for the 32nd time in a row (its llm/server.go), and
+# does not tell of those without text.
+_LOOPS_FROM = 25
+
+
+@dataclass(slots=True)
+class _Loop:
+    """A model that says one word again and again: the connection is well, and asking again would not help."""
+
+    word: str = ""
+    repeats: int = 0
+
+    def heard(self, text: str) -> None:
+        word = text.strip()
+        self.repeats = self.repeats + 1 if word == self.word else 0
+        self.word = word
+
+    @property
+    def ends(self) -> bool:
+        return self.repeats >= _LOOPS_FROM
 
 
 async def chat(
@@ -52,6 +73,7 @@ async def _pieces(
     loop = asyncio.get_running_loop()
     limit_s, deadline = first_s, loop.time() + first_s
     began = ended = False
+    words = _Loop()
     max_bytes = _MAX_ANSWER_BYTES + request.max_tokens * _MAX_ANSWER_BYTES_PER_TOKEN
     try:
         async with server.http.open("POST", "/api/chat", body, first_s, request.connect_s) as response:
@@ -60,11 +82,15 @@ async def _pieces(
                 while not ended:
                     async with asyncio.timeout_at(deadline):
                         line = await anext(lines, None)
+                    if line is None and words.ends:
+                        yield Chunk("", FinishReason.LENGTH)
+                        return
                     piece = _read(line, asked, began)
                     if not began:
                         began, limit_s = True, request.timeout_s
                         deadline = loop.time() + limit_s
                     ended = piece.finish_reason is not None
+                    words.heard(piece.text)
                     if piece.text or ended:
                         yield piece
     except TimeoutError:
