@@ -165,7 +165,8 @@ class LoopPolicy(FileSettings):
     feedback_weight: float = Field(
         default=4.0,
         ge=0,
-        description="answers that one person's verdict counts as: people see what validators do not",
+        description="answers that a verdict counts as in the live quality that is shown: people see what validators "
+        "do not",
     )
     keep_champions: int = Field(default=5, ge=1, description="earlier champions that can be rolled back to")
 

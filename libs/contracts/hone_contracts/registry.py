@@ -161,6 +161,9 @@ class ModelVersion(BaseModel):
     figures: dict[str, Any] = {}
     proof: dict[str, Any] = {}
     code_version: str = ""
+    live: dict[str, dict[str, float]] = Field(
+        default={}, description="by artifact type: answers, verdicts, and their quality, from 0 to 1"
+    )
 
 
 class Model(BaseModel):

@@ -1,6 +1,7 @@
 """What other services ask the registry."""
 
 from hone_chassis.database import Database
+from hone_chassis.loop_policy import LoopPolicy
 from hone_contracts.registry import (
     AuditTrail,
     Evaluations,
@@ -19,17 +20,17 @@ from hone_registry import models, routes, trail
 class Answers:
     """Reads only."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, policy: LoopPolicy) -> None:
+        self._database, self._weight = database, policy.feedback_weight
 
     async def list_models(self, question: ListModels) -> Models:
         async with self._database.read() as session:
-            return Models(models=await models.listed(session, question.tenant))
+            return Models(models=await models.listed(session, question.tenant, self._weight))
 
     async def show_model(self, question: ShowModel) -> Model:
         """Raises NoSuchModel."""
         async with self._database.read() as session:
-            return await models.shown(session, question.tenant, question.name)
+            return await models.shown(session, question.tenant, question.name, self._weight)
 
     async def list_routes(self, question: ListRoutes) -> Routes:
         async with self._database.read() as session:

@@ -66,7 +66,7 @@ def create(settings: RegistrySettings | None = None, policy: LoopPolicy | None =
     writer = RoutesWriter.of(service, read_table)
     service.announces(RouteChanged, EvaluateVersions, VersionJudged)
 
-    answers = Answers(database)
+    answers = Answers(database, policy)
     service.answers(ListModels, answers.list_models)
     service.answers(ShowModel, answers.show_model)
     service.answers(ListRoutes, answers.list_routes)

@@ -101,7 +101,9 @@ async def _candidate(
 ) -> tuple[ModelRow, VersionRow] | None:
     """None when it was judged already, or somebody promoted it by hand meanwhile."""
     model = await models.named(session, message.tenant, message.model)
-    version = None if model is None else await session.get(VersionRow, (model.id, message.challenger))
+    key = (None if model is None else model.id, message.challenger)
+    # Locked: its run may be cancelled meanwhile.
+    version = None if model is None else await session.get(VersionRow, key, with_for_update=True)
     if model is None or version is None or version.state != "candidate":
         return None
     return model, version

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlmodel import col, select
+import sqlalchemy as sa
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from hone_chassis import Running, announce
@@ -12,6 +13,7 @@ from hone_chassis.database import Database
 from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.logs import get_logger
 from hone_chassis.loop_policy import LoopPolicy
+from hone_chassis.tables import table_of
 from hone_contracts.artifacts import Artifact, Attempt
 from hone_contracts.feedback import FeedbackRecorded
 from hone_contracts.generation import ArtifactGenerated, GenerationFailed
@@ -49,6 +51,18 @@ class First(NamedTuple):
     quality: float
 
 
+class Known(NamedTuple):
+    """What must be known of a version before an answer of it counts. It is watched for these types."""
+
+    model_id: int
+    trained_for: str | None
+    watched_for: frozenset[str]
+
+
+Seat = tuple[int, str, int]
+"""Model, artifact type, version."""
+
+
 class Live:
     """Handles ArtifactGenerated, GenerationFailed and FeedbackRecorded."""
 
@@ -60,27 +74,27 @@ class Live:
         first = first_choice(message.artifact)
         if first is None:
             return ()
-        version = await _kept(session, message.tenant, first.model, first.version)
-        if version is None:
+        known = await _known(session, message.tenant, first.model, first.version)
+        if known is None:
             return ()
-        seat = (version.model_id, message.artifact.type.value, version.version)
-        return await self._seen(session, seat, first.quality, message)
+        seat = (known.model_id, message.artifact.type.value, first.version)
+        return await self._seen(session, seat, known, first.quality, message)
 
     async def failed(self, message: GenerationFailed, session: AsyncSession) -> Iterable[Message]:
         """Nobody answered. What it was to be is not told: a version was trained for one type, and it counts there."""
         first = _of_attempts(message.attempts)
         if first is None:
             return ()
-        version = await _kept(session, message.tenant, first.model, first.version)
-        if version is None or version.artifact_type is None:
+        known = await _known(session, message.tenant, first.model, first.version)
+        if known is None or known.trained_for is None:
             return ()
-        seat = (version.model_id, version.artifact_type, version.version)
-        return await self._seen(session, seat, first.quality, message)
+        seat = (known.model_id, known.trained_for, first.version)
+        return await self._seen(session, seat, known, first.quality, message)
 
     async def _seen(
-        self, session: AsyncSession, seat: tuple[int, str, int], quality: float, cause: Message
+        self, session: AsyncSession, seat: Seat, known: Known, quality: float, cause: Message
     ) -> Iterable[Message]:
-        row, has_turn = await self._watch(session, seat, "answers", quality)
+        row, has_turn = await self._watch(session, seat, known, ("answers", quality))
         await live_figures.add(session, seat, "answers", quality)
         if row is None:
             return ()
@@ -92,12 +106,12 @@ class Live:
     async def said(self, message: FeedbackRecorded, session: AsyncSession) -> Iterable[Message]:
         if message.version is None or message.source != "person":
             return ()
-        version = await _kept(session, message.tenant, message.model, message.version)
-        if version is None:
+        known = await _known(session, message.tenant, message.model, message.version)
+        if known is None:
             return ()
-        seat = (version.model_id, message.artifact_type.value, version.version)
+        seat = (known.model_id, message.artifact_type.value, message.version)
         word = verdicts.Word(seat, (message.reward + 1) / 2, message)
-        row, has_turn = await self._watch(session, seat, "verdicts", word.quality)
+        row, has_turn = await self._watch(session, seat, known, ("verdicts", word.quality))
         if row is None:
             await verdicts.kept(session, word)
             return ()
@@ -106,28 +120,31 @@ class Live:
         return await self._watchers.settle(session, row, message) if has_turn else ()
 
     async def _watch(
-        self, session: AsyncSession, seat: tuple[int, str, int], kind: Kind, quality: float
+        self, session: AsyncSession, seat: Seat, known: Known, seen: tuple[Kind, float]
     ) -> tuple[WatchRow | None, bool]:
         """The watch over the version, locked, and whether it may be acted on. Who may have to act waits for the turn
         first, and holds nothing meanwhile: whoever has the turn may want this row. Where others wrote between the two
         looks, it is due without the turn; then the next answer has it."""
+        if not known.watched_for:
+            return None, False
         model_id, artifact_type, version = seat
-        watches = select(WatchRow).where(WatchRow.model_id == model_id, WatchRow.version == version)
-        rows = (await session.exec(watches)).all()
-        row = next((each for each in rows if each.artifact_type == artifact_type), None)
-        if row is None and rows:
+        if artifact_type not in known.watched_for:
             await one_at_a_time(session, self._database)
-            row = await self._watchers.by_skill(session, seat, rows[0])
+            return await self._watchers.by_skill(session, seat), True
+        query = select(WatchRow).where(
+            WatchRow.model_id == model_id,
+            WatchRow.artifact_type == artifact_type,
+            WatchRow.version == version,
+        )
+        row = (await session.exec(query)).first()
         if row is None or self._database.is_sqlite:
             return row, True
-        would, _ = restored(row.state).saw(kind, quality, self._policy.watch_alpha)
+        would, _ = restored(row.state).saw(*seen, self._policy.watch_alpha)
         due = self._watchers.is_due(row, would, row.answers + 1)
-        for each in rows:
-            session.expunge(each)
+        session.expunge(row)
         if due:
             await one_at_a_time(session, self._database)
-        own = watches.where(WatchRow.artifact_type == artifact_type).with_for_update()
-        return (await session.exec(own)).first(), due
+        return (await session.exec(query.with_for_update())).first(), due
 
     async def keep_looking(self, _running: Running) -> None:
         """Canaries that nobody asks grow old, and no message tells of it."""
@@ -145,13 +162,29 @@ class Live:
                 announce(session, *await self._watchers.settle(session, row))
 
 
-async def _kept(session: AsyncSession, tenant: str, model: str, version: int) -> VersionRow | None:
-    query = (
-        select(VersionRow)
-        .join(ModelRow, col(ModelRow.id) == col(VersionRow.model_id))
-        .where(ModelRow.tenant == tenant, ModelRow.name == model, VersionRow.version == version)
+_VERSIONS, _MODELS, _WATCHES = table_of(VersionRow), table_of(ModelRow), table_of(WatchRow)
+_KNOWN = (
+    sa.select(_VERSIONS.c.model_id, _VERSIONS.c.artifact_type, _WATCHES.c.artifact_type)
+    .join(_MODELS, _MODELS.c.id == _VERSIONS.c.model_id)
+    .outerjoin(
+        _WATCHES,
+        (_WATCHES.c.model_id == _VERSIONS.c.model_id) & (_WATCHES.c.version == _VERSIONS.c.version),
     )
-    return (await session.exec(query)).first()
+    .where(
+        _MODELS.c.tenant == sa.bindparam("tenant"),
+        _MODELS.c.name == sa.bindparam("model"),
+        _VERSIONS.c.version == sa.bindparam("version"),
+    )
+)
+
+
+async def _known(session: AsyncSession, tenant: str, model: str, version: int) -> Known | None:
+    """Asked for every answer: rows as objects, with all that versions are made of, would cost more than the rest."""
+    asked = {"tenant": tenant, "model": model, "version": version}
+    rows = (await (await session.connection()).execute(_KNOWN, asked)).all()
+    if not rows:
+        return None
+    return Known(rows[0][0], rows[0][1], frozenset(row[2] for row in rows if row[2] is not None))
 
 
 def first_choice(artifact: Artifact) -> First | None:

@@ -1,7 +1,7 @@
 """What versions at work reached: kept by one statement for each answer."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -74,3 +74,26 @@ async def verdicts_of(session: AsyncSession, seat: tuple[int, str, int]) -> Mome
             heard[person] += 1
             kept.append(quality)
     return moments(kept)
+
+
+Shown = dict[tuple[int, int], dict[str, dict[str, float]]]
+"""By model and version, then by artifact type."""
+
+
+async def shown(session: AsyncSession, model_ids: Iterable[int], feedback_weight: float) -> Shown:
+    """For people: how many answers and verdicts, the mean of each, and one quality of both, in which a verdict counts
+    as ``feedback_weight`` answers."""
+    found: Shown = {}
+    query = select(LiveRow).where(col(LiveRow.model_id).in_(model_ids))
+    for row in (await session.exec(query)).all():
+        told = {"answers": float(row.answers), "verdicts": float(row.verdicts)}
+        if row.answers:
+            told["score"] = round(row.answers_total / row.answers, 4)
+        if row.verdicts:
+            told["verdict"] = round(row.verdicts_total / row.verdicts, 4)
+        weight = row.answers + feedback_weight * row.verdicts
+        if weight > 0:
+            total = row.answers_total + feedback_weight * row.verdicts_total
+            told["quality"] = round(total / weight, 4)
+        found.setdefault((row.model_id, row.version), {})[row.artifact_type] = told
+    return found

@@ -8,21 +8,22 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.models import ModelRef
 from hone_contracts.registry import Model, ModelVersion
+from hone_registry import live_figures
 from hone_registry.errors import NoSuchModel
 from hone_registry.tables import CANARY, CHALLENGER, CHAMPION, AliasRow, ModelRow, VersionRow
 
 _TOLD = set(ModelVersion.model_fields) & set(VersionRow.model_fields)
 
 
-async def listed(session: AsyncSession, tenant: str) -> tuple[Model, ...]:
-    """Every model of the tenant, by name."""
+async def listed(session: AsyncSession, tenant: str, feedback_weight: float = 1.0) -> tuple[Model, ...]:
+    """Every model of the tenant, by name. A verdict counts as ``feedback_weight`` answers in the live quality."""
     rows = await session.exec(select(ModelRow).where(ModelRow.tenant == tenant).order_by(col(ModelRow.name)))
-    return await _with_versions(session, rows.all())
+    return await _with_versions(session, rows.all(), feedback_weight)
 
 
-async def shown(session: AsyncSession, tenant: str, name: str) -> Model:
+async def shown(session: AsyncSession, tenant: str, name: str, feedback_weight: float = 1.0) -> Model:
     """Raises NoSuchModel."""
-    (model,) = await _with_versions(session, [await known(session, tenant, name)])
+    (model,) = await _with_versions(session, [await known(session, tenant, name)], feedback_weight)
     return model
 
 
@@ -48,35 +49,42 @@ async def versions_of(session: AsyncSession, model_ids: Iterable[int]) -> list[V
     return list((await session.exec(query)).all())
 
 
-async def _with_versions(session: AsyncSession, rows: Iterable[ModelRow]) -> tuple[Model, ...]:
-    """Three queries, however many models there are."""
+async def _with_versions(
+    session: AsyncSession, rows: Iterable[ModelRow], feedback_weight: float
+) -> tuple[Model, ...]:
+    """Four queries, however many models there are."""
     by_id = {_id(row): row for row in rows}
     versions = await versions_of(session, by_id)
     aliases = (await session.exec(select(AliasRow).where(col(AliasRow.model_id).in_(by_id)))).all()
+    live = await live_figures.shown(session, by_id, feedback_weight)
     return tuple(
         _model(
             row,
             [version for version in versions if version.model_id == model_id],
             [alias for alias in aliases if alias.model_id == model_id],
+            live,
         )
         for model_id, row in by_id.items()
     )
 
 
-def _model(row: ModelRow, versions: list[VersionRow], aliases: list[AliasRow]) -> Model:
+def _model(
+    row: ModelRow, versions: list[VersionRow], aliases: list[AliasRow], live: live_figures.Shown
+) -> Model:
     return Model(
         name=row.name,
         provider=ModelRef.parse(row.name).provider,
         artifact_types=tuple(sorted({ArtifactType(alias.artifact_type) for alias in aliases})),
         description=row.description,
-        versions=tuple(_version(version, aliases) for version in versions),
+        versions=tuple(_version(version, aliases, live) for version in versions),
     )
 
 
-def _version(version: VersionRow, aliases: list[AliasRow]) -> ModelVersion:
+def _version(version: VersionRow, aliases: list[AliasRow], live: live_figures.Shown) -> ModelVersion:
     return ModelVersion(
         **version.model_dump(include=_TOLD),
         aliases=_aliases(version.version, aliases),
+        live=live.get((version.model_id, version.version), {}),
     )
 
 

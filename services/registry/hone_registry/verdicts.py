@@ -21,6 +21,11 @@ class Word(NamedTuple):
     quality: float
     feedback: FeedbackRecorded
 
+    @property
+    def person(self) -> str:
+        """Who counts as one: the key. Its holder may name whom they like behind it."""
+        return self.feedback.user.partition("/")[0]
+
 
 class Bet(NamedTuple):
     """What a watch staked on a word, from which of its purses."""
@@ -58,7 +63,7 @@ async def _inserted(session: AsyncSession, word: Word, bet: Bet) -> bool:
         "model_id": model_id,
         "artifact_type": artifact_type,
         "version": version,
-        "person": word.feedback.user,
+        "person": word.person,
         "quality": word.quality,
         **bet._asdict(),
         "said_at": utc_now(),
@@ -81,7 +86,7 @@ async def _taken_back(session: AsyncSession, word: Word) -> VerdictRow | None:
     if await insert_new(session, VerdictRow, nothing):
         return None
     row = await session.get_one(VerdictRow, earlier)
-    is_theirs = (row.tenant, row.person) == (word.feedback.tenant, word.feedback.user)
+    is_theirs = (row.tenant, row.person) == (word.feedback.tenant, word.person)
     if not is_theirs or (row.model_id, row.artifact_type, row.version) != word.seat:
         return None
     before = VerdictRow(**row.model_dump())
@@ -99,7 +104,7 @@ async def _made_of_the_purse(session: AsyncSession, word: Word, bet: Bet, floor:
         VerdictRow.model_id == model_id,
         VerdictRow.artifact_type == artifact_type,
         VerdictRow.version == version,
-        VerdictRow.person == word.feedback.user,
+        VerdictRow.person == word.person,
         VerdictRow.watch == bet.watch,
         VerdictRow.purse == bet.purse,
         VerdictRow.stake > 0,

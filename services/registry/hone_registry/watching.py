@@ -113,20 +113,24 @@ class Watchers:
                 return await self._alarm(row, watch, seats, version, cause)
             return await self._of_canary(row, seats, version, cause)
 
-    async def by_skill(
-        self, session: AsyncSession, seat: tuple[int, str, int], of_another: WatchRow
-    ) -> WatchRow | None:
+    async def by_skill(self, session: AsyncSession, seat: tuple[int, str, int]) -> WatchRow | None:
         """A champion of another type that does this one, too, is followed here as it is there. A type that it turns
         out to be bad at goes back to the one before; the others need not. None if it is not champion here."""
         model_id, artifact_type, number = seat
-        model = await session.get_one(ModelRow, model_id)
-        seats = Seats(session, model, artifact_type, audit.LOOP)
+        elsewhere = select(WatchRow).where(
+            WatchRow.model_id == model_id, WatchRow.version == number, WatchRow.alias == CHAMPION
+        )
+        row = (await session.exec(elsewhere)).first()
+        seats = Seats(session, await session.get_one(ModelRow, model_id), artifact_type, audit.LOOP)
         version = await seats.version(number)
-        if of_another.alias != CHAMPION or await seats.champion(as_reading(version.reading)) is not version:
+        if row is None or await seats.champion(as_reading(version.reading)) is not version:
             return None
-        if await session.get(WatchRow, (model_id, artifact_type, CHAMPION)) is None:
-            await begin(seats, CHAMPION, version, await seats.version(of_another.against), self._policy)
-        return await session.get(WatchRow, (model_id, artifact_type, CHAMPION), populate_existing=True)
+        key = (model_id, artifact_type, CHAMPION)
+        own = await session.get(WatchRow, key)
+        if own is None or own.version != number:
+            await begin(seats, CHAMPION, version, await seats.version(row.against), self._policy)
+            own = await session.get(WatchRow, key)
+        return own
 
     async def _is_seated(self, row: WatchRow, seats: Seats, version: VersionRow) -> bool:
         if row.alias == CHAMPION:

@@ -4,12 +4,13 @@ import pytest
 from loops import MODEL, Loop, answer, evaluated, word
 from running import until
 
+from hone_chassis import rpc
 from hone_chassis.loop_policy import LoopPolicy
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.evaluation import VersionJudged
 from hone_contracts.generation import ArtifactGenerated
 from hone_contracts.ids import uuid7
-from hone_contracts.registry import RouteChanged, ServedVersion
+from hone_contracts.registry import Model, RouteChanged, ServedVersion, ShowModel
 from hone_registry.live_tables import LiveRow, VerdictRow, WatchRow
 from hone_registry.tables import AuditRow, VersionRow
 
@@ -105,7 +106,7 @@ async def test_a_champion_that_several_people_find_worse_is_taken_back(loop: Loo
 async def test_a_flood_from_one_person_does_not_take_a_good_champion_back(loop: Loop) -> None:
     await words(loop, 1, *[(f"user{place % 4}", 0.8) for place in range(24)])
     run = await promoted(loop)
-    await words(loop, 2, *[("flooder", -1.0)] * 150)
+    await words(loop, 2, *[(f"flooder/{place}", -1.0) for place in range(150)])
     await words(loop, 2, *[(f"user{place % 4}", 0.8) for place in range(8)])
     await answers(loop, 2, *([90, 86] * 10))
     assert await loop.champion() == 2
@@ -128,6 +129,12 @@ async def test_the_last_word_of_a_person_about_an_artifact_is_the_one_that_count
     row = await until(lambda: figures(loop, 2), lambda row: row is not None and row.verdicts == 4)
     assert row is not None
     assert row.verdicts_total == 3.0
+    question = ShowModel(name=MODEL)
+    shown = await rpc.ask(loop.service.running.client, ShowModel.subject, question, Model)
+    told = shown.versions[1].live["mermaid_erd"]
+    assert told == {"answers": 0, "verdicts": 4, "verdict": 0.75, "quality": 0.75}
+    told = shown.versions[0].live["mermaid_erd"]
+    assert told == {"answers": 40, "verdicts": 0, "score": 0.87, "quality": 0.87}
     assert {each.person for each in await loop.rows(VerdictRow) if each.model_id} == {
         "ada",
         "bob",

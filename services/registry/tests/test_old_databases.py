@@ -60,7 +60,7 @@ async def old(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 async def test_what_was_registered_before_is_still_there_and_can_be_trained(old: str) -> None:
     async with bare(old, LoopPolicy()) as registry:
         assert await differences(registry.database, ChassisTable.metadata, RegistryTable.metadata) == []
-        answers = Answers(registry.database)
+        answers = Answers(registry.database, LoopPolicy())
         starter, other = (await answers.list_models(ListModels())).models
         assert (starter.name, other.name) == (MODEL, "ollama:a")
         assert [
