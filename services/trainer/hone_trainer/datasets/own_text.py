@@ -17,6 +17,7 @@ _PART_OF_ONE = re.compile(
     r"(?<![\w.,-])(0[.,]\d{1,8})(?!\d|[.,]\d|\s?(?:%|percent|per cent|pct|prozent|‰))",
     re.IGNORECASE,
 )
+_PERCENT_WORD = re.compile(r"percent|pct|%", re.IGNORECASE)
 _BASIS_POINTS = re.compile(r"(?<![\w.,])(\d{1,5}(?:\.\d{1,4})?) ?(?:bps|bp|basis points)\b", re.IGNORECASE)
 _PER_MILLE = re.compile(r"(?<![\w.,])(\d{1,5}(?:[.,]\d{1,4})?) ?‰")
 _FRACTIONS = {
@@ -59,7 +60,8 @@ def _mentions(figure: Figure, text: str, own: bool) -> Iterator[Says]:
     yield from _small_units(figure, text)
     yield from _ratios(figure, text)
     for match in _PART_OF_ONE.finditer(text):
-        if _value(match[1]) == figure.value:
+        in_percent = _PERCENT_WORD.search(text, max(0, match.start() - 30), match.end() + 10)
+        if _value(match[1]) == figure.value and not in_percent:
             yield Says.HUNDREDFOLD if _named(figure, text, match) and not own else Says.PERHAPS
     yield from _words(figure, text)
 
