@@ -44,7 +44,7 @@ def _measured(team: Team, learned: list[TeamText]) -> dict[str, Any]:
     artifacts = team.artifacts(text.requirements for text in learned)
     for number, (text, artifact) in enumerate(zip(learned, artifacts, strict=True), 1):
         began = time.monotonic()
-        team.said(artifact, correction=text.correct, user=f"person {number % 3}")
+        team.said(artifact, number, correction=text.correct)
         # Some corrections are no examples, so which one is the 50th shows when a run begins.
         while number >= _BATCH and time.monotonic() - began < _HEARD_S and not team.runs():
             time.sleep(0.02)

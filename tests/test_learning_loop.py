@@ -80,7 +80,7 @@ def a_champion_that_turns_bad_is_replaced(hone: Machine, team: Team) -> None:
     def champion() -> int:
         for number, artifact in enumerate(team.artifacts(text.requirements for text in texts(5, 10))):
             if artifact["version"] == 2:
-                team.said(artifact, thumb="down", user=f"person {number}")
+                team.said(artifact, number, thumb="down")
         return int(team.route()["version"])
 
     team.until(champion, lambda version: version == 1, limit_s=180)

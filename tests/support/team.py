@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -17,10 +17,13 @@ TYPE = "mermaid_erd"
 
 @dataclass
 class Team:
-    """``http`` speaks to the gateway with a key. All waiting has a limit, and tells what was seen last."""
+    """People with keys of their own, and ``http`` with that of whoever looks after Hone.
+
+    All waiting has a limit, and tells what was seen last."""
 
     http: httpx.Client
     model: str = "llamacpp:hone-starter"
+    keys: list[str] = field(default_factory=list)
 
     def artifact(self, requirements: str, **more: Any) -> dict[str, Any]:
         """The artifact, once it is there."""
@@ -40,8 +43,12 @@ class Team:
         assert answer.status_code == 202, answer.text
         return str(answer.json()["job_id"])
 
-    def said(self, artifact: dict[str, Any], **word: Any) -> dict[str, Any]:
-        answer = self.http.post(f"/api/artifacts/{artifact['artifact_id']}/feedback", json=word)
+    def said(self, artifact: dict[str, Any], person: int = 0, **word: Any) -> dict[str, Any]:
+        """One of three people's word."""
+        headers = {"Authorization": f"Bearer {self._key(person % 3)}"}
+        answer = self.http.post(
+            f"/api/artifacts/{artifact['artifact_id']}/feedback", json=word, headers=headers
+        )
         assert answer.status_code == 201, answer.text
         found: dict[str, Any] = answer.json()
         return found
@@ -52,7 +59,7 @@ class Team:
             zip(texts, self.artifacts(text.requirements for text in texts), strict=True)
         ):
             correction = wrong(text) if wrong is not None else text.correct
-            self.said(artifact, correction=correction, user=f"person {number % 3}")
+            self.said(artifact, number, correction=correction)
 
     def ended(self, job: str, limit_s: float = 240) -> dict[str, Any]:
         found: dict[str, Any] = self.until(
@@ -97,6 +104,13 @@ class Team:
                 seen = error
             time.sleep(0.1)
         raise AssertionError(f"still {seen!r} after {limit_s:g} s")
+
+    def _key(self, person: int) -> str:
+        while len(self.keys) <= person:
+            made = self.http.post("/api/keys", json={"name": f"person-{len(self.keys)}"})
+            assert made.status_code == 201, made.text
+            self.keys.append(made.json()["key"])
+        return self.keys[person]
 
     def _get(self, path: str, **query: Any) -> Any:
         answer = self.http.get(path, params=query)
