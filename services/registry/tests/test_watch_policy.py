@@ -94,6 +94,7 @@ def verdicts(watch: Watch, *said: tuple[str, float]) -> Watch:
 def test_one_person_alone_never_raises_an_alarm(values: list[float], known: int) -> None:
     watch = begun(Moments(), moments([0.9, 0.8, 1.0] * (known // 3)), POLICY)
     after = verdicts(watch, *(("flooder", value) for value in values), *[("flooder", 0.0)] * 100)
+    assert not after.alarmed(ALPHA)
     assert after.log_purse <= ONE_PERSON * after.bar(ALPHA) + 1e-6
 
 
