@@ -147,7 +147,7 @@ class _Parts:
         service = self.service
         methods: dict[str, MakeVersion] = {
             "few_shot": FewShot(self.ask, self.policy),
-            "full": Full(self.ask, self.runs_folder),
+            "full": Full(self.ask, self.runs_folder, service.database),
         }
         worker = Worker(
             database=service.database,

@@ -17,6 +17,7 @@ from hone_contracts.ids import new_id
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.teaching import Pair, RenderedExample
 from hone_contracts.training import StartTraining, TrainingCompleted, TrainingFailed
+from hone_trainer.runs.housekeeping import tidy
 
 SHIPPED = Path(__file__).parents[3] / "libs/hone/hone/starter/hone-starter-q8_0.gguf"
 QUICK = {"epochs": 1, "replay_share": 0.2, "batch_tokens": 200, "checks": 1}
@@ -59,6 +60,12 @@ async def test_a_batch_for_hones_own_model_ends_in_new_weights(
         folder = Path(urlsplit(completed.weights_uri).path)
         assert (folder / "model.safetensors").exists() and (folder / "config.json").exists()
         assert json.loads((folder.parent / "run.json").read_text())
+        assert folder.parents[2].name == run.run_id
+        await tidy(trainer.service.database, folder.parents[3])
+        assert folder.exists()  # the hub has not been there yet
+        await trainer.cancel(run.run_id)
+        await tidy(trainer.service.database, folder.parents[3])
+        assert not folder.exists() and (folder.parent / "run.json").exists()
         assert run.figures["pairs"] == completed.dataset.train and run.parameters["epochs"] == 1
 
 

@@ -17,6 +17,7 @@ from hone_chassis.tables import utc_now
 from hone_contracts.deployment import DeploymentFailed
 from hone_contracts.errors import ErrorBody
 from hone_contracts.ids import new_id
+from hone_contracts.pool import Run, ShowRun
 from hone_contracts.registry import PlanVersion
 from hone_contracts.training import (
     StartTraining,
@@ -161,6 +162,7 @@ async def test_examples_with_errors_stop_the_run_are_named_and_leave_the_pool(
         await trainer.gives(*batch(11), refusal)
         run = await trainer.run_in("failed")
         assert run.error is not None and run.error.code == "dataset_bad"
-        assert len(run.error.fields["report"]["examples"]) == 1
+        whole = await trainer.ask(ShowRun(run_id=run.run_id), Run)
+        assert whole.error is not None and len(whole.error.fields["report"]["examples"]) == 1
         count = await trainer.pool()
         assert count is not None and (count.good, count.new) == (11, 11)

@@ -23,7 +23,7 @@ class Given:
 
     @property
     def alone(self) -> bool:
-        return not self.several and self.shared == 0 and sum(1 for n in self.own.values() if n) <= 1
+        return not self.several and sum(1 for n in self.own.values() if n) <= 1
 
     @property
     def total(self) -> int:
@@ -71,11 +71,10 @@ def _factors(own: Mapping[str, float], shared: float, bound: float) -> dict[str,
     factors = dict.fromkeys(own, 1.0)
     for _ in range(_PASSES):
         whole = shared + sum(own[name] * factors[name] for name in own)
-        name = max(own, key=lambda each: own[each] * factors[each], default="")
+        lowerable = (each for each in own if factors[each] > MOST_LOWERED)
+        name = max(lowerable, key=lambda each: own[each] * factors[each], default="")
         others = whole - own[name] * factors[name] if name else 0.0
         if not others or bound >= 1 or own[name] * factors[name] <= bound * whole * (1 + 1e-9):
             break
         factors[name] = max(bound * others / ((1 - bound) * own[name]), MOST_LOWERED)
-        if factors[name] == MOST_LOWERED:
-            break
     return factors

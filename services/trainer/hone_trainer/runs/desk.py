@@ -38,7 +38,7 @@ class Desk:
         async with self._database.read() as session:
             wanted = question.artifact_type.value if question.artifact_type else None
             rows = await book.listed(session, question.tenant, wanted, question.limit)
-        return Runs(runs=tuple(map(book.shown, rows)))
+        return Runs(runs=tuple(map(_in_short, rows)))
 
     async def show_run(self, question: ShowRun) -> Run:
         """Raises NoSuchRun, also for another tenant's."""
@@ -71,6 +71,14 @@ class Desk:
     async def build(self, question: BuildDataset) -> DatasetSummary:
         """Raises TooAlike, DatasetBad."""
         return await self._builder.by_hand(question.tenant, question.artifact_type)
+
+
+def _in_short(row: RowMapping) -> Run:
+    """Without the reports that errors carry: hundreds of them are more than a message holds."""
+    run = book.shown(row)
+    if run.error is None:
+        return run
+    return run.model_copy(update={"error": run.error.model_copy(update={"fields": {}})})
 
 
 def _stored(row: RowMapping) -> StoredDataset:

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
+from hone_chassis.database import Database
 from hone_contracts.hub import FindWeights, Weights
 from hone_contracts.teaching import RenderedExample
 from hone_contracts.training import PlannedVersion
@@ -20,7 +21,7 @@ from hone_trainer.errors import BadSetting, BaseUnknown, NothingToTeach, Package
 from hone_trainer.finetune import pairs as pairs_file
 from hone_trainer.finetune.spec import Settings, Spec
 from hone_trainer.rendering import render
-from hone_trainer.runs import process
+from hone_trainer.runs import housekeeping, process
 from hone_trainer.runs.worker import Assignment, Made
 
 
@@ -30,6 +31,7 @@ class Full:
 
     ask: Asking
     root: Path
+    database: Database
 
     async def __call__(self, assignment: Assignment) -> Made:
         if missing := finetune.missing():
@@ -46,6 +48,7 @@ class Full:
         pairs = _pairs(assignment, rendered)
         if not pairs:
             raise NothingToTeach(_left_out(rendered))
+        await housekeeping.tidy(self.database, self.root)
         folder = self.root / assignment.run_id / f"worker-{assignment.fence}"
         spec = Spec(
             base_gguf=base, pairs=folder / "pairs.jsonl", out=folder / "out", seed=seed, settings=settings

@@ -7,8 +7,11 @@ from hone_trainer.errors import DatasetBad
 from hone_trainer.examples import Example
 from hone_trainer.runs.split import Split
 
+_MOST_KEPT = 300
+"""Findings of a report that stays with its dataset, and is shown with it in one message."""
+
 _MOST_TOLD = 50
-"""Findings of a report that goes into a message; a dataset's own file has all of them."""
+"""Of one that goes into the error of a run."""
 
 
 def check(parts: Split) -> dict[str, Any]:
@@ -18,6 +21,8 @@ def check(parts: Split) -> dict[str, Any]:
     sides = {"train": parts.train, "held_out": parts.held_out}
     report = judge(_rows(parts.train), held_out=_rows(parts.held_out))
     told = report.to_json()
+    kept = told["findings"][:_MOST_KEPT]
+    told |= {"findings": kept, "findings_left_out": report.errors + report.warnings - len(kept)}
     if report.ok:
         return told
     bad: dict[str, str] = {}
@@ -25,7 +30,7 @@ def check(parts: Split) -> dict[str, Any]:
         if finding.severity == "error" and finding.row:
             bad.setdefault(sides[finding.side][finding.row - 1].id, f"{finding.gate}: {finding.message}")
     short = told | {
-        "findings": [each for each in told["findings"] if each["severity"] == "error"][:_MOST_TOLD],
+        "findings": [each for each in kept if each["severity"] == "error"][:_MOST_TOLD],
         "examples": dict(list(bad.items())[:_MOST_TOLD]),
     }
     summary = f"{report.errors} in {report.rows + report.held_out_rows} rows, by gate {_by_gate(told)}"

@@ -13,6 +13,7 @@ from hone_contracts.artifacts import ArtifactType
 from hone_trainer.pool import claims, selecting
 from hone_trainer.pool.fold import key_of
 from hone_trainer.pool.importing import Importer
+from hone_trainer.pool.page import Page
 from hone_trainer.pool.sources import ExampleSource, Wanted, offers
 from hone_trainer.pool.tally import Tally
 
@@ -43,7 +44,7 @@ class Offering:
                 "key": key_of(each.requirements, each.content),
                 "source": name,
                 "origin": each.origin,
-                "contributor": name,
+                "contributor": "",  # nobody gave it
             }
             for name, each in offered
         ]
@@ -52,7 +53,19 @@ class Offering:
             await self.importer.prover.prove(ids)
         except Transient as error:
             log.warning("offered examples are left out of the run", error=str(error))
+            await self._let_go(run, ids)
         async with self.database.write() as session:
             tally = await Tally.held(session, tenant, artifact_type)
             await claims.claim_contents(tally, run["batch"], [each["key"] for each in candidates])
+            await tally.write()
+
+    async def _let_go(self, run: RowMapping, ids: Sequence[str]) -> None:
+        """They were for this run: validated later, they would count for another."""
+        async with self.database.write() as session:
+            tally = await Tally.held(session, run["tenant"], run["artifact_type"])
+            page = Page(tally)
+            for entry in await page.load_ids(ids):
+                if entry.state == "unproven":
+                    page.move(entry, "refused", reason="it was not validated in time for its run")
+            await page.write()
             await tally.write()
