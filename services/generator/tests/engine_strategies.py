@@ -1,5 +1,7 @@
 """Routes and providers as hypothesis draws them, for what the engine promises whatever they do."""
 
+from typing import Any
+
 from hypothesis import strategies as st
 from played_models import Step, route
 
@@ -78,7 +80,7 @@ canaries = st.builds(
     lambda fields: CanaryVersion(**({"version": 4, "share": 1.0} | fields | {"version": 4})), versions
 )
 
-versioned = st.one_of(
+versioned: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.just({}), versions, st.builds(lambda canary, own: own | {"canary": canary}, canaries, versions)
 )
 
