@@ -107,6 +107,7 @@ def _generated(make: Callable[[Random], tuple[str, str]]) -> Plant:
 
 _CUT = "erDiagram\n    Shop {\n        int id PK\n    }\n    Order {\n        int id PK\n        stri"
 _STORY = "As a clerk, I want to see each order so that I can answer questions.\n\nAs a manager, I want "
+_BRIEF: Record = {"role": "system", "content": "Be brief."}
 _PEM = "-----{} RSA PRIVATE KEY-----"
 
 
@@ -153,8 +154,8 @@ _IN_ONE_ROW: tuple[tuple[Gate, str, Plant], ...] = (
     ("schema", "unknown role", _turns(lambda turns: [{**turns[0], "role": "human"}, turns[1]])),
     ("schema", "no assistant", _turns(lambda turns: turns[:1])),
     ("schema", "two questions", _turns(lambda turns: [turns[0], *turns])),
-    ("schema", "answer first", _turns(lambda turns: turns[::-1])),
-    ("schema", "late system turn", _turns(lambda turns: [turns[0], {**turns[1], "role": "system"}, turns[1]])),
+    ("schema", "answer first", _turns(lambda turns: [_BRIEF | {"role": "assistant"}, turns[0]])),
+    ("schema", "late system turn", _turns(lambda turns: [turns[0], _BRIEF, turns[1]])),
     ("schema", "empty question", _turns(lambda turns: [{**turns[0], "content": " \n"}, turns[1]])),
     ("schema", "no content", _turns(lambda turns: [turns[0], {"role": "assistant", "content": None}])),
     ("encoding", "NUL", _answered(lambda text, rng: text[:9] + "\0" + text[9:])),

@@ -12,7 +12,6 @@ _NOT_BRACKETS = re.compile(
     r"|(?:[|}][|o]|[|o}]{1,2})(?:--|\.\.)(?:[|o][|{]|[|o{]{1,2})|-{1,2}[)x](?=[^\s])|[:;]-?[()]"
     r"|>[^\]\n]{0,80}\]|\(\[|\]\)|\[\[|\]\]|\[\(|\)\]|\[/|/\]|\[\\|\\\]"
 )
-_CROWS_FEET = re.compile(r"[|o}]{2}(?:--|\.\.)|(?:--|\.\.)[|o{]{2}")
 _WIDE = str.maketrans("（）［］｛｝", "()[]{}")
 _LONGEST = 200_000  # characters that are looked at, from the end
 _LAST_SENTENCE = 300
@@ -23,12 +22,17 @@ def _balanced(text: str) -> bool:
     return count("{") == count("}") and count("(") == count(")") and count("[") == count("]")
 
 
+def _without_crows_feet(text: str) -> str:
+    """By the pairs of signs they are made of: a fast guess, which the patterns check where it does not come out."""
+    return text.replace("o{", "").replace("|{", "").replace("}o", "").replace("}|", "")
+
+
 def unclosed(text: str, code: bool) -> str:
     """The first bracket that is open at the end; "" when there is none.
 
     In code any counts. In prose people forget brackets, and only one in the last sentence shows a cut.
     """
-    if _balanced(text) or ("--" in text and _balanced(_CROWS_FEET.sub("", text))):
+    if _balanced(text) or ("--" in text and _balanced(_without_crows_feet(text))):
         return ""
     told = _NOT_BRACKETS.sub("", text[-_LONGEST:].translate(_WIDE))
     stack: list[tuple[str, int]] = []

@@ -7,10 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from hone_trainer.datasets.minhash import Pairs, Signatures, candidates, candidates_across, estimated, sign
+from hone_trainer.datasets.minhash import Pairs, Signatures, candidates, candidates_across, likely, sign
 from hone_trainer.datasets.shingles import Shingles, Words, plain_words
-
-_ESTIMATE_MARGIN = 0.13  # three standard deviations of an estimate: what it puts lower is not looked at
 
 
 def groups(texts: Sequence[str], *, threshold: float, words: Words = plain_words) -> list[int]:
@@ -31,8 +29,7 @@ def groups(texts: Sequence[str], *, threshold: float, words: Words = plain_words
 def near_pairs(signatures: Signatures, threshold: float, joined: Joined) -> Iterator[tuple[int, int]]:
     """Candidates (earlier, later) that may reach ``threshold``; what ``joined`` holds together is not asked again."""
     for pairs in candidates(signatures, threshold):
-        likely = pairs[estimated(signatures, pairs) >= threshold - _ESTIMATE_MARGIN]
-        for left, right in _in_order(likely):
+        for left, right in _in_order(likely(signatures, pairs, threshold)):
             if joined.root(left) != joined.root(right):
                 yield left, right
 
@@ -43,8 +40,7 @@ def near_pairs_across(
     """Candidates of a text before ``second_from`` and one from there on, each once."""
     asked: set[tuple[int, int]] = set()
     for pairs in candidates_across(signatures, second_from, threshold):
-        likely = pairs[estimated(signatures, pairs) >= threshold - _ESTIMATE_MARGIN]
-        new = set(_in_order(likely)) - asked
+        new = set(_in_order(likely(signatures, pairs, threshold))) - asked
         asked |= new
         yield from sorted(new)
 
