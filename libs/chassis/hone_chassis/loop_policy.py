@@ -80,7 +80,9 @@ class LoopPolicy(FileSettings):
     )
     held_out_min: int = Field(default=8, ge=2, description="fewer pairs give intervals that decide nothing")
     held_out_groups_min: int = Field(
-        default=5, ge=2, description="near-duplicates count once: below five groups chance is too often the reason"
+        default=5,
+        ge=2,
+        description="near-duplicates count once: below five groups chance is too often the reason",
     )
     held_out_max: int = Field(default=60, ge=2, description="more cost time and hardly narrow the interval")
     near_duplicate: float = Field(
