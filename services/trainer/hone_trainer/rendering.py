@@ -8,7 +8,7 @@ from hone_contracts.teaching import ExampleText, RenderedExample, RenderedExampl
 from hone_trainer.asking import Asking
 
 _MOST_BYTES = 300_000  # of a megabyte: the answer holds the texts again, and instructions with each passage
-_MOST_EXAMPLES = 50
+_MOST_EXAMPLES = 10  # finding the passages of a long diagram takes a busy machine a second
 
 
 async def render(
