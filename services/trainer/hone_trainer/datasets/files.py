@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack
@@ -74,7 +75,7 @@ def check_file(
         other: Future[tuple[list[Finding], list[Finding]]] | None = None
         by_row = RowGates(settings)
         if isinstance(source, Path) and source.is_file() and source.stat().st_size >= _LONG_FILE_BYTES:
-            pool = stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
+            pool = stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"), _end_at_interrupts))
             other = pool.submit(findings_by_row, source, held_out, settings, format_name)
         for item, text, side in _both(source, held_out, format_name, progress):
             if other is None:
@@ -87,6 +88,11 @@ def check_file(
     report.add(together)
     report.rows, report.held_out_rows = by_set.seen["train"], by_set.seen["held_out"]
     return Checked(report, plan_of([*style, *together], by_set.edits))
+
+
+def _end_at_interrupts() -> None:
+    """At once and without a word: the other process tells it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def findings_by_row(
