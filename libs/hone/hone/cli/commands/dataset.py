@@ -102,6 +102,7 @@ def _checked(
     trainer: Any,
     file: str,
     held_out: str | None,
+    *,
     format_name: str | None,
     levels: tuple[str, ...],
     out: str | None,
