@@ -81,6 +81,12 @@ def test_small_percentages_of_a_column_of_all_sizes_are_genuine() -> None:
     assert _named(*[("Report.", f"growth: {value} %") for value in values]) == []
 
 
+def test_the_smallest_of_a_column_that_reaches_down_to_one_percent_are_genuine() -> None:
+    large = [1.2 + step * 0.45 for step in range(24)]
+    small = [0.06, 0.2, 0.4, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95]
+    assert _named(*[("Report.", f"defects: {value:.2f} %") for value in (*large, *small)]) == []
+
+
 def test_what_the_question_says_itself_is_genuine() -> None:
     assert _named(*_CHURNS, ("Shop two has a churn of 0.66 %.", "churn: 0.66 %")) == []
     assert _named(*_CHURNS, ("Churn of shop two: 66 basis points.", "churn: 0.66 %")) == []

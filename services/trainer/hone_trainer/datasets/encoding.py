@@ -27,7 +27,7 @@ _ROUNDS = 3  # text may have gone wrong more than once
 
 def encoding_problems(row: Row, row_text: RowText) -> Iterator[Problem]:
     """At most one of each kind a row."""
-    if not row_text.controls and row_text.lower.isascii():
+    if row_text.lower.isascii() and not row_text.controls():
         return
     told: set[str] = set()
     for turn in row.turns:

@@ -52,7 +52,7 @@ _SUGGESTION = "put an example in its place, such as {example}, or ask whose it i
 
 def personal_problems(row: Row, text: RowText) -> Iterator[Problem]:
     """Each kind once a row; the value itself is not repeated."""
-    numbers = text.digits >= _FEWEST_DIGITS
+    numbers = text.digits() >= _FEWEST_DIGITS
     if not numbers and "@" not in text.lower:
         return
     told: set[str] = set()

@@ -61,7 +61,7 @@ class Repeats:
         self._answers.add(row.answer)
         self._rows.append(row.number)
         self._labels.append(-1 if row.label is None else int(row.label))
-        numbers = b" ".join([word for word in words if word.isdigit()]) if text.digits else b""
+        numbers = b" ".join([word for word in words if word.isdigit()])
         self._numbers_asked.append(int.from_bytes(_digest(numbers)[:8], "little"))
         return len(self._rows) - 1, _digest(b" ".join(words))
 

@@ -5,41 +5,39 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hone_trainer.datasets.rows import Row
-from hone_trainer.datasets.shingles import plain_words
+from hone_trainer.datasets.shingles import words_of_lower
 
 _DIGITS = b"0123456789"
+_CONTROLS = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
 
 
 @dataclass(frozen=True, slots=True)
 class RowText:
-    lower: str
-    words: frozenset[bytes]
-    """Runs of letters and digits, in lower case; all other signs part them, the underscore too."""
-    longest_word: int
-    digits: int
-    controls: int
-    """Characters of ASCII that print nothing and are no white space."""
-
     prompt: str
     prompt_words: list[bytes]
     """Of all that stands before the answer, one after the other."""
+    lower: str
+    words: frozenset[bytes]
+    """Runs of letters and digits, in lower case; all other signs part them, the underscore too."""
 
     @classmethod
     def of(cls, row: Row) -> RowText:
         prompt, answer = row.prompt, row.answer.lower()
-        lower = f"{prompt.lower()}\n{answer}"
-        prompt_words = plain_words(prompt)
-        words = frozenset(prompt_words + plain_words(answer))
-        data = lower.encode("utf-8", "surrogatepass")
-        return cls(
-            lower,
-            words,
-            len(max(words, key=len, default=b"")),
-            len(data) - len(data.translate(None, _DIGITS)),
-            len(data) - len(data.translate(None, CONTROLS)),
-            prompt,
-            prompt_words,
-        )
+        prompt_lower = prompt.lower()
+        prompt_words = words_of_lower(prompt_lower)
+        words = frozenset(prompt_words + words_of_lower(answer))
+        return cls(prompt, prompt_words, f"{prompt_lower}\n{answer}", words)
 
+    def longest_word(self) -> int:
+        return max(map(len, self.words), default=0)
 
-CONTROLS = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
+    def digits(self) -> int:
+        return self._count(_DIGITS)
+
+    def controls(self) -> int:
+        """Characters of ASCII that print nothing and are no white space."""
+        return self._count(_CONTROLS)
+
+    def _count(self, characters: bytes) -> int:
+        data = self.lower.encode("utf-8", "surrogatepass")
+        return len(data) - len(data.translate(None, characters))

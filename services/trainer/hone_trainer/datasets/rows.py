@@ -58,4 +58,5 @@ class Row:
     @property
     def prompt(self) -> str:
         """All that stands before the answer."""
-        return "\n\n".join(turn.content for turn in self.prompt_turns)
+        before = self.prompt_turns
+        return before[0].content if len(before) == 1 else "\n\n".join([turn.content for turn in before])

@@ -54,7 +54,7 @@ _OF_MANUALS = re.compile(r"example|x{6}|\*{3}|your[_-]|0{12}|123456789012", re.I
 def secret_problems(row: Row, text: RowText) -> Iterator[Problem]:
     """Each kind once."""
     possible = _OTHERS.possible(text)
-    if text.longest_word >= _LONG_WORD:
+    if text.longest_word() >= _LONG_WORD:
         possible += _KEYS.possible(text)
     told: set[str] = set()
     for turn in row.turns if possible else ():

@@ -32,7 +32,10 @@ Words = Callable[[str], "list[bytes]"]
 
 def plain_words(text: str) -> list[bytes]:
     """Words alone, in lower case: for requirements, where punctuation says nothing."""
-    lower = text.lower()
+    return words_of_lower(text.lower())
+
+
+def words_of_lower(lower: str) -> list[bytes]:
     if lower.isascii():
         return lower.encode().translate(_SEPARATORS).split()
     spaced = _NOT_WORD.sub(" ", _IDEOGRAPH.sub(r" \g<0> ", lower))
