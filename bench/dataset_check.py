@@ -35,7 +35,8 @@ for number, line in enumerate(open(sys.argv[1], "rb")):
     except Exception:
         continue
     minhash = MinHash(num_perm=96)
-    minhash.update_batch([" ".join(words[at : at + 3]).encode() for at in range(max(1, len(words) - 2))])
+    triples = [" ".join(words[at : at + 3]) for at in range(max(1, len(words) - 2))]
+    minhash.update_batch([triple.encode("utf-8", "replace") for triple in triples])
     near += bool(lsh.query(minhash))
     lsh.insert(number, minhash)
 print(near)
@@ -58,7 +59,7 @@ def _write(path: Path, rows: int) -> None:
     path.write_bytes(b"\n".join(made.lines[:rows]) + b"\n")
 
 
-def _measured(command: list[str]) -> tuple[float, float, float]:
+def _measured(command: list[str], most_exit_code: int) -> tuple[float, float, float]:
     """Seconds of the clock and of the processors, and the most MB held."""
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -70,7 +71,8 @@ def _measured(command: list[str]) -> tuple[float, float, float]:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    process.wait()
+    if process.wait() > most_exit_code:
+        raise SystemExit(f"{command[:3]} failed with {process.returncode}")
     seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     done.set()
     watcher.join()
@@ -116,7 +118,7 @@ def main() -> None:
         print(f"{told.rows:,} rows, {megabytes:.0f} MB")
         first = 0.0
         for name, command, rows in contestants:
-            seconds, busy, held = _measured(command)
+            seconds, busy, held = _measured(command, int(command == hone))  # 1: there are errors in the rows
             first = first or busy / rows
             ratio = f"{busy / rows / first:6.2f} times the processors' time a row"
             print(
