@@ -1,7 +1,8 @@
 """MinHash signatures and locality-sensitive hashing over them, with numpy: linear in the texts.
 
 Measured against the library that is written in Rust for this (rensa 0.5): the same time for signatures within tens
-of percent, since numpy's loops are as native, and one dependency fewer. datasketch 2.0 takes some twenty times as long.
+of percent, since numpy's loops are as native, and one dependency fewer. datasketch 2.0 takes some twenty times as
+long.
 """
 
 from __future__ import annotations
