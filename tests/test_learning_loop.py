@@ -125,10 +125,10 @@ def test_a_batch_of_wrong_corrections_leaves_the_champion(machine: Callable[...,
     hone.up()
     with hone.client() as http:
         team = Team(http)
-        wrong = dict(zip(texts(9, 55), reversed(texts(10, 55)), strict=True))
-        team.corrected(list(wrong), lambda text: wrong[text].correct)
-        assert team.route()["version"] == 1
-        assert team.route()["canary"] is None
-        assert not [
-            version for version in team.versions().values() if version["state"] in ("canary", "champion")
-        ][1:]
+        asked, others = texts(9, 55), reversed(texts(10, 55))
+        wrong = {text.requirements: other.correct for text, other in zip(asked, others, strict=True)}
+        team.corrected(asked, lambda text: wrong[text.requirements])
+        assert team.runs() == []
+        route = team.route()
+        assert (route["version"], route["canary"]) == (1, None)
+        assert [version["state"] for version in team.versions().values()] == ["champion"]

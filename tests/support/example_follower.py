@@ -34,6 +34,8 @@ class ExampleFollower:
             for told, text in self._known.items()
             if role == "user" and told in said
         ]
+        if not turns:
+            return "{}"  # a beginning of a text, to warm it up
         place, found = turns[-1]
         follows = any(role == "assistant" for role, _ in asked.messages[:place])
         self.shown_examples += follows

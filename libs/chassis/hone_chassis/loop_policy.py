@@ -47,6 +47,11 @@ class LoopPolicy(FileSettings):
         description="share of verdicts against an example at which it leaves the pool: half the people say no",
     )  # fmt: skip
 
+    active_days: float = Field(
+        default=7.0, gt=0,
+        description="since somebody's last verdict, in which they count as one of several who give",
+    )  # fmt: skip
+
     # The trigger
     enabled: bool = Field(default=True, description="whether runs start by themselves")
     batch_examples: int = Field(
@@ -70,6 +75,14 @@ class LoopPolicy(FileSettings):
         default="auto",
         description="few_shot or full; auto: full for Hone's own small model, few_shot for others",
     )
+    least_examples: int = Field(
+        default=10, ge=1,
+        description="for a run by hand: two to train on and the held-out set's eight, at the very least",
+    )  # fmt: skip
+    tries: int = Field(
+        default=3, ge=1,
+        description="failed runs after which the same examples are set aside: they may be the reason",
+    )  # fmt: skip
     replay_share: float = Field(
         default=0.25, ge=0, lt=1, description="of a dataset that older examples make, so that old skills stay"
     )
@@ -171,6 +184,10 @@ class LoopPolicy(FileSettings):
         "do not",
     )
     keep_champions: int = Field(default=5, ge=1, description="earlier champions that can be rolled back to")
+
+    @property
+    def active(self) -> timedelta:
+        return timedelta(days=self.active_days)
 
     @property
     def min_interval(self) -> timedelta:

@@ -16,9 +16,8 @@ from test_deploy_ollama import copied, settings_for
 
 from hone_contracts.registry import ServedVersion
 from hone_contracts.training import PlannedVersion
-from hone_generator.providers import ollama_hosts
 from hone_hub.deploy.ollama.errors import BadOllamaHost, meaning
-from hone_hub.deploy.ollama.hosts import parse_hosts
+from hone_hub.deploy.ollama.everywhere import Hosts
 from hone_hub.deploy.ollama.names import ollama_name
 from hone_hub.deploy.ollama.shown import Shown, parameters
 from hone_hub.settings import HubSettings
@@ -150,27 +149,12 @@ async def test_what_cannot_be_removed_is_told(settings: HubSettings, fake_ollama
     assert "could not be removed" in failed.error.detail
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "", " ", "host", "host:1234", "http://host", "https://host/path/", "0.0.0.0", "[::1]:99", "::1", "a,b:1 , a",
-        "host:999999", '"quoted"', "ftp://host", "user@host", "http://u:p@host", "ho st", "host/pa th",
-        "http://", "[::zz]",
-    ],
-)  # fmt: skip
-def test_hosts_are_read_as_the_generator_reads_them(text: str) -> None:
-    try:
-        expected = ollama_hosts.parse_hosts(text)
-    except ollama_hosts.InvalidOllamaHost:
-        with pytest.raises(BadOllamaHost):
-            parse_hosts(text)
-    else:
-        assert parse_hosts(text) == expected
-
-
-@given(st.text())
-def test_any_text_is_read_as_hosts_or_refused_as_the_generator_does(text: str) -> None:
-    test_hosts_are_read_as_the_generator_reads_them(text)
+@pytest.mark.parametrize("text", ["ftp://host", "http://user:secret@host", "ho st", "[::zz]"])
+async def test_what_is_no_address_of_ollama_is_told_without_its_password(text: str) -> None:
+    with pytest.raises(BadOllamaHost, match="is no address of Ollama") as caught:
+        async with Hosts(text, 1.0).all():
+            pass
+    assert "secret" not in str(caught.value)
 
 
 @given(st.from_regex(r"ollama:[^\s:\x00-\x1f\x7f][^\s\x00-\x1f\x7f]{0,120}", fullmatch=True))

@@ -84,7 +84,7 @@ class _Parts:
         self.ask = Asking(self._client, settings.ask_timeout_s)
         self.builder = Builder(database, DatasetFiles(folder / "datasets"), policy)
         methods = Methods(policy.method, RoutesWatcher.of(service).resolve, settings.trainer_role == "both")
-        self.starter = Starter(policy, settings, methods)
+        self.starter = Starter(policy, methods)
         prover = Prover(database, self.ask, policy.good_score, self.starter.look)
         self.importer = Importer(database, prover, settings)
         self.cancellations = Cancellations(database)
@@ -102,7 +102,7 @@ class _Parts:
         service.background(lambda _: self.importer.prover.run())
         service.background(self._look)
         service.handles(StartTraining, self.starter.by_hand)
-        self._follow(Following(self.cancellations, self.settings.tries))
+        self._follow(Following(self.cancellations, self.policy.tries))
         self._answer()
         service.announces(TrainingStarted, TrainModel, TrainingFailed)
 
@@ -128,7 +128,7 @@ class _Parts:
         service.answers(ShowRun, desk.show_run)
 
     async def _look(self, _running: Running) -> None:
-        watchdog = Watchdog(self.service.database, self.settings)
+        watchdog = Watchdog(self.service.database, self.settings, self.policy.tries)
         while True:
             try:
                 await self.starter.tick(self.service.database)
@@ -159,7 +159,7 @@ class _Parts:
             ),
             ask=self.ask,
             methods=methods,
-            tries=self.settings.tries,
+            tries=self.policy.tries,
             deliveries=self.settings.max_deliver,
         )
         service.works_on(TrainModel, worker)

@@ -1,7 +1,6 @@
 """What can be set of the trainer, beside the loop's policy and what every service has."""
 
 import os
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -34,18 +33,6 @@ class TrainerSettings(ServiceSettings):
         default=24 * 3600.0,
         description="in which a worker must begin: one with a card may be away over night",
     )
-    least_examples: PositiveInt = Field(
-        default=10,
-        description="for a run by hand: two to train on and the held-out set's eight, at the very least",
-    )
-    tries: PositiveInt = Field(
-        default=3,
-        description="failed runs after which the same examples are set aside: they may be the reason",
-    )
-    active_days: PositiveFloat = Field(
-        default=7.0,
-        description="since somebody's last verdict, in which they count as one of several who give",
-    )
     import_rows: PositiveInt = Field(default=100_000, description="of one file; the rest of it is refused")
     import_bytes: PositiveInt = Field(default=256 << 20, description="of one file named by its URI")
     import_answer_s: PositiveFloat = Field(
@@ -65,7 +52,3 @@ class TrainerSettings(ServiceSettings):
     variations_per_batch: PositiveInt = Field(
         default=10, description="examples that each source beyond feedback may offer for a run"
     )
-
-    @property
-    def active(self) -> timedelta:
-        return timedelta(days=self.active_days)

@@ -35,7 +35,6 @@ from hone_trainer.pool.tally import Tally
 from hone_trainer.pool.weights import allowance
 from hone_trainer.runs import book
 from hone_trainer.runs.tables import RunRow
-from hone_trainer.settings import TrainerSettings
 from hone_trainer.training import Methods
 from hone_trainer.trigger import Situation, holds
 
@@ -51,7 +50,6 @@ def local_now() -> datetime:
 @dataclass(frozen=True)
 class Starter:
     policy: LoopPolicy
-    settings: TrainerSettings
     methods: Methods
     clock: Callable[[], datetime] = local_now
 
@@ -77,7 +75,7 @@ class Starter:
         now = self.clock()
         return Situation(
             now=now,
-            given=await claims.given(tally, now - self.settings.active),
+            given=await claims.given(tally, now - self.policy.active),
             last_started_at=tally.row["last_started_at"],
             running=await book.active(tally.session, tally.tenant, tally.artifact_type),
             trouble=self.methods.trouble(ArtifactType(tally.artifact_type)),
@@ -117,8 +115,8 @@ class Starter:
         claimed = 0
         if message.dataset is None:
             there = tally.new + tally.row["used"]
-            if there < self.settings.least_examples:
-                raise TooFewExamples(message.artifact_type, there, self.settings.least_examples)
+            if there < self.policy.least_examples:
+                raise TooFewExamples(message.artifact_type, there, self.policy.least_examples)
             # A person decided on this run; that nobody dominates it is for the weights to see to.
             claimed = await claims.claim(tally, run.batch, claims.MOST_BY_HAND, claims.MOST_BY_HAND)
         await self._begin(tally, run, claimed)

@@ -36,12 +36,15 @@ MODEL = "ollama:tiny"
 
 def policy(**more: Any) -> LoopPolicy:
     """A small batch, and no pause between runs."""
-    small = {"batch_examples": 12, "held_out_min": 2, "min_interval_s": 0, "look_every_s": 0.1}
+    small = {
+        "batch_examples": 12, "held_out_min": 2, "min_interval_s": 0, "look_every_s": 0.1,
+        "least_examples": 4,
+    }  # fmt: skip
     return LoopPolicy(**small | more)
 
 
 def settings(nats_url: str, database_url: str, data: Path, **more: Any) -> TrainerSettings:
-    quick = {"retry_delay_s": 0.05, "least_examples": 4, "ask_timeout_s": 5}
+    quick = {"retry_delay_s": 0.05, "ask_timeout_s": 5}
     return TrainerSettings.model_validate(
         {"nats_url": nats_url, "database_url": database_url, "data_dir": data, "port": 0} | quick | more
     )

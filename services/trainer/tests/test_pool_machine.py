@@ -30,11 +30,10 @@ from hone_trainer.pool.fold import Rules
 from hone_trainer.pool.tables import STATES, ExampleRow, PersonRow, PoolTypeRow, VerdictRow
 from hone_trainer.runs import book, ending
 from hone_trainer.runs.tables import RunRow
-from hone_trainer.settings import TrainerSettings
 from hone_trainer.starting import Starter
 from hone_trainer.training import Methods
 
-POLICY = policy(batch_examples=4, person_share=0.5, min_interval_s=60)
+POLICY = policy(batch_examples=4, person_share=0.5, min_interval_s=60, active_days=1)
 USERS = ["anna", "bob", "eve"]
 ROUTE = Route(artifact_type="default", model="ollama:tiny")
 
@@ -54,7 +53,7 @@ class PoolMachine(RuleBasedStateMachine):
     def start(self) -> None:
         """A process has nothing in memory that matters."""
         methods = Methods("few_shot", lambda _: ROUTE)
-        self.starter = Starter(POLICY, TrainerSettings(active_days=1), methods, lambda: self.now)
+        self.starter = Starter(POLICY, methods, lambda: self.now)
         self.intake = Intake(self.database, Rules(85, 50, POLICY.disagreement), self.starter.look)
 
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:

@@ -11,7 +11,7 @@ from loop_parts import policy, settings, training
 from running import until
 from test_runs_end_to_end import judge
 
-from hone_chassis import ServiceUnavailable
+from hone_chassis import RemoteError, ServiceUnavailable
 from hone_chassis.database import Database
 from hone_chassis.tables import utc_now
 from hone_contracts.deployment import DeploymentFailed
@@ -20,9 +20,11 @@ from hone_contracts.ids import new_id
 from hone_contracts.pool import Run, ShowRun
 from hone_contracts.registry import PlanVersion
 from hone_contracts.training import (
+    CheckTraining,
     StartTraining,
     TrainingCompleted,
     TrainingFailed,
+    TrainingPossible,
     TrainingStarted,
 )
 from hone_trainer.runs.watchdog import Watchdog
@@ -89,7 +91,7 @@ async def test_a_service_that_stops_in_a_run_goes_on_with_it_when_it_starts(
 async def test_a_failed_deployment_ends_the_run_and_gives_the_examples_back_some_times(
     nats_server: Any, database_url: str, tmp_path: Path
 ) -> None:
-    async with training(nats_server.url, database_url, tmp_path, set_tries=2) as trainer:
+    async with training(nats_server.url, database_url, tmp_path, loop=policy(tries=2)) as trainer:
         await trainer.gives(*batch())
         for number in (1, 2):
 
@@ -128,6 +130,10 @@ async def test_by_hand_while_a_run_is_under_way_it_names_that_one(
     async with training(nats_server.url, database_url, tmp_path) as trainer:
         await trainer.gives(*batch())
         run = await trainer.run_in("deploying")
+        with pytest.raises(
+            RemoteError, match=run.run_id
+        ):  # whoever asks first need not wait for a job to fail
+            await trainer.ask(CheckTraining(artifact_type=ERD, method="few_shot"), TrainingPossible)
         await trainer.tell(StartTraining(correlation_id=new_id("job"), artifact_type=ERD, method="few_shot"))
         failed = await trainer.one_told(TrainingFailed)
         assert (failed.error.code, run.run_id in failed.error.detail) == ("run_under_way", True)
@@ -141,8 +147,8 @@ async def test_a_run_whose_next_message_never_comes_is_given_up_and_its_job_told
         await trainer.run_in("deploying")
         own = Database(database_url, "trainer")
         limits = settings(nats_server.url, database_url, tmp_path, next_step_limit_s=100)
-        soon = Watchdog(own, limits, lambda: utc_now() + timedelta(seconds=50))
-        late = Watchdog(own, limits, lambda: utc_now() + timedelta(seconds=150))
+        soon = Watchdog(own, limits, 3, lambda: utc_now() + timedelta(seconds=50))
+        late = Watchdog(own, limits, 3, lambda: utc_now() + timedelta(seconds=150))
         await soon.tick()
         assert (await trainer.runs())[0].state == "deploying"
         await late.tick()

@@ -19,7 +19,7 @@ from hone_contracts.pool import (
     StoredDataset,
 )
 from hone_contracts.training import CheckTraining, DatasetSummary, TrainingPossible
-from hone_trainer.errors import NoSuchRun
+from hone_trainer.errors import NoSuchRun, RunUnderWay
 from hone_trainer.runs import book, stored
 from hone_trainer.runs.dataset import Builder
 from hone_trainer.training import Methods
@@ -30,8 +30,12 @@ class Desk:
         self._database, self._builder, self._methods = database, builder, methods
 
     async def check(self, question: CheckTraining) -> TrainingPossible:
-        """Raises NotThereYet, PackagesMissing."""
+        """Raises NotThereYet, PackagesMissing, RunUnderWay."""
         self._methods.check(question.method)
+        async with self._database.read() as session:
+            running = await book.active(session, question.tenant, question.artifact_type)
+        if running is not None:
+            raise RunUnderWay(question.artifact_type, running)
         return TrainingPossible(method=question.method, device="cpu")
 
     async def list_runs(self, question: ListRuns) -> Runs:

@@ -24,6 +24,7 @@ class Watchdog:
 
     database: Database
     settings: TrainerSettings
+    tries: int
     clock: Callable[[], datetime] = utc_now
     started_at: datetime = field(default_factory=utc_now)
 
@@ -48,7 +49,7 @@ class Watchdog:
             if run is None or run["updated_at"] != seen["updated_at"]:
                 return  # it was heard of in between
             error = NextStepLost(run["state"], self._limit_s(run["state"])).body()
-            if await ending.failed(session, run, error, self.settings.tries):
+            if await ending.failed(session, run, error, self.tries):
                 log.warning("a run was given up", run_id=run["id"], state=run["state"])
                 same = {
                     "artifact_type": run["artifact_type"],

@@ -14,9 +14,8 @@ class BadOllamaHost(DeploymentError):
     """This is no address of an Ollama server."""
 
     def __init__(self, text: str, reason: str) -> None:
-        shown = "…@…" if "@" in text else text[:100]
         super().__init__(
-            f"{shown!r} is no address of Ollama: {reason}", "set OLLAMA_HOST as in 127.0.0.1:11434"
+            f"{text[:100]!r} is no address of Ollama: {reason}", "set OLLAMA_HOST as in 127.0.0.1:11434"
         )
 
 

@@ -5,9 +5,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from hone_hub.deploy.ollama.errors import OllamaError, OllamaModelMissing, OllamaNotRunning
+from hone_contracts.ollama_hosts import InvalidOllamaHost, parse_hosts
+from hone_hub.deploy.ollama.errors import (
+    BadOllamaHost,
+    OllamaError,
+    OllamaModelMissing,
+    OllamaNotRunning,
+)
 from hone_hub.deploy.ollama.host import OllamaHost
-from hone_hub.deploy.ollama.hosts import parse_hosts
 from hone_hub.deploy.ollama.shown import Shown
 
 
@@ -33,8 +38,12 @@ class Hosts:
     @asynccontextmanager
     async def all(self) -> AsyncIterator[tuple[OllamaHost, ...]]:
         """Raises BadOllamaHost."""
+        try:
+            urls = parse_hosts(self._named)
+        except InvalidOllamaHost as error:
+            raise BadOllamaHost(error.text, error.reason) from error
         async with AsyncExitStack() as stack:
-            hosts = [OllamaHost(url, self._limit_s) for url in parse_hosts(self._named)]
+            hosts = [OllamaHost(url, self._limit_s) for url in urls]
             yield tuple([await stack.enter_async_context(host) for host in hosts])
 
     async def deploy(self, base_name: str, deploy: Deploy) -> dict[str, Any]:
