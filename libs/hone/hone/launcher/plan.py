@@ -50,8 +50,16 @@ PRELOAD = (
     "opentelemetry.trace",
     "httpx",
     "httpcore",
-    "hone_contracts",
-    "hone_chassis",
+    "hone_contracts.catalog",
+    "hone_contracts.card",
+    "hone_contracts.chat",
+    "hone_contracts.pool",
+    "hone_contracts.providers",
+    "hone_contracts.teaching",
+    "hone_contracts.validation",
+    "hone_chassis.cancellations",
+    "hone_chassis.loop_policy",
+    "hone_chassis.routes_table",
 )
 
 
