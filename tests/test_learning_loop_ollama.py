@@ -17,6 +17,11 @@ pytestmark = [
 ]
 
 STARTER = Path(__file__).parents[1] / "libs/hone/hone/starter/hone-starter-q8_0.gguf"
+LOOP = {
+    "HONE_LOOP_MIN_INTERVAL_S": "0",
+    "HONE_LOOP_CANARY_SHARE": "0",
+    "HONE_LOOP_HELD_OUT_SHARE": "0.34",
+}
 ROUTES = "mermaid_erd:\n  model: ollama:hone-starter\n  reading: passages\n"
 
 
@@ -27,7 +32,7 @@ def test_fifty_corrections_make_a_model_behind_ollama_better(
     folder.mkdir()
     shutil.copy(STARTER, folder / "starter.gguf")
     with real_ollama.serving(folder, "hone-starter", folder / "starter.gguf") as url:
-        hone = machine(OLLAMA_HOST=url, HONE_LOOP_MIN_INTERVAL_S="0", HONE_LOOP_CANARY_SHARE="0")
+        hone = machine(OLLAMA_HOST=url, **LOOP)
         hone.up()
         (tmp_path / "routes.yaml").write_text(ROUTES)
         applied = hone.hone("routes", "apply", str(tmp_path / "routes.yaml"))
