@@ -61,7 +61,9 @@ def test_long_hostile_text_is_read_and_judged_in_a_moment(header: str) -> None:
         parsed = notation.checks(notation.parse(text))
         for look in (parsed.structure, parsed.references, parsed.style, parsed.outline):
             look()
-        if (took_s := time.process_time() - started) > 5:  # a second where it is linear, minutes where it is not
+        if (
+            took_s := time.process_time() - started
+        ) > 5:  # a second where it is linear, minutes where it is not
             slow.append((piece, took_s))
     assert not slow
 
