@@ -27,6 +27,6 @@ def why_not(word: Word, validators_score: int, policy: LoopPolicy) -> str | None
     if validators_score < policy.good_score:
         return (
             f"the answer scores {validators_score} of 100 with the validators; praised answers are examples from "
-            f"{policy.good_score} on, corrected ones always"
+            f"{policy.good_score} on, corrections from {policy.correction_score}"
         )
     return None
