@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from bare import Bare, bare
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from loops import ERD, MODEL, completed, deployed, pairs
 
@@ -186,6 +186,8 @@ def test_text_that_is_none_of_ours_is_refused(text: str) -> None:
 @given(
     st.text(alphabet=st.characters(codec="utf-8")), st.text(alphabet="a:-[]{}&*!|>'\"%@\n #,?01", max_size=60)
 )
+@example("\x85", "")
+@example("a\u2028b\n\u2029", "")
 @settings(max_examples=150, deadline=None)
 def test_any_text_is_read_or_refused_and_any_words_come_back(words: str, text: str) -> None:
     with suppress(BadRegistry):
