@@ -5,6 +5,14 @@ from hone_contracts.evaluation import EvaluateVersions, EvaluationCompleted, Eva
 from hone_contracts.feedback import FeedbackRecorded
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
 from hone_contracts.hub import ConversionFailed, ConvertModel, ModelConverted
+from hone_contracts.hub_models import (
+    AdditionFailed,
+    AddModel,
+    ModelAdded,
+    ModelRemoved,
+    RemovalFailed,
+    RemoveModel,
+)
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import Command, Event, Message
 from hone_contracts.registry import RouteChanged
@@ -20,6 +28,8 @@ from hone_contracts.training import (
 COMMANDS: tuple[type[Command], ...] = (
     GenerateArtifact,
     ConvertModel,
+    AddModel,
+    RemoveModel,
     StartTraining,
     TrainModel,
     EvaluateVersions,
@@ -29,6 +39,10 @@ EVENTS: tuple[type[Event], ...] = (
     GenerationFailed,
     ModelConverted,
     ConversionFailed,
+    ModelAdded,
+    AdditionFailed,
+    ModelRemoved,
+    RemovalFailed,
     JobCancelled,
     RouteChanged,
     FeedbackRecorded,

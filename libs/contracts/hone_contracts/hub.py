@@ -8,7 +8,8 @@ from hone_contracts import subjects
 from hone_contracts.errors import ErrorBody, Request
 from hone_contracts.messages import Command, Event
 
-Quantization = Literal["f32", "f16", "bf16", "q8_0"]
+Quantization = Literal["f32", "f16", "bf16", "q8_0", "q6_k", "q5_k_m", "q5_0", "q4_k_m", "q4_0"]
+"""What the matrices of a converted file are stored as; the K-quants mix types, as llama.cpp's own tool does."""
 
 
 class ConvertModel(Command):

@@ -29,6 +29,25 @@ from hone_contracts.evaluation import (
 from hone_contracts.feedback import Answered, Correction, FeedbackRecorded
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
 from hone_contracts.hub import ConversionFailed, ConvertModel, ModelConverted
+from hone_contracts.hub_models import (
+    AddedModel,
+    AdditionFailed,
+    AddModel,
+    ModelAdded,
+    ModelRemoved,
+    ModelSource,
+    RemovalFailed,
+    RemoveModel,
+)
+from hone_contracts.huggingface import (
+    FoundModel,
+    FoundModels,
+    MemoryFigures,
+    MemoryPlace,
+    RepositoryFile,
+    RepositoryReport,
+    WeightGroup,
+)
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import JobProgressed, Message
 from hone_contracts.pool import (
@@ -137,6 +156,25 @@ DATASET = DatasetSummary(
     train_uri="file:///d/train.jsonl",
     held_out_uri="file:///d/held_out.jsonl",
 )
+MEMORY = MemoryFigures(
+    context_tokens=4096, weights_bytes=9, kv_cache_bytes=4, compute_bytes=2, total_bytes=15
+)
+ADDED = AddedModel(
+    name="tiny:q4_k_m",
+    references=("ollama:tiny:q4_k_m",),
+    source=ModelSource(
+        kind="huggingface", repository="acme/tiny-GGUF", revision="0123abc", files=("tiny-Q4_K_M.gguf",)
+    ),
+    licence="apache-2.0",
+    architecture="llama",
+    quant="Q4_K_M",
+    sha256="ab",
+    size_bytes=9,
+    memory=MEMORY,
+    template_sha256="cd",
+    proof={"answer": "Books."},
+    added_at=ENVELOPE["occurred_at"],
+)
 LOOP: dict[str, Any] = {"artifact_type": ArtifactType.MERMAID_ERD, "method": "full"}
 EVALUATED: dict[str, Any] = {"artifact_type": ArtifactType.MERMAID_ERD, "model": "llamacpp:hone-starter"}
 
@@ -242,6 +280,47 @@ EXAMPLES: tuple[BaseModel, ...] = (
         **ENVELOPE, target_uri="file:///models/a.gguf", sha256="00", size_bytes=1, report={"tensors": 2}
     ),
     ConversionFailed(**ENVELOPE, error=ERROR),
+    AddModel(
+        **ENVELOPE, source="acme/tiny-GGUF", quant="Q4_K_M", name="tiny:q4_k_m", destinations=("ollama",)
+    ),
+    ModelAdded(**ENVELOPE, model=ADDED),
+    AdditionFailed(**ENVELOPE, error=ERROR),
+    RemoveModel(**ENVELOPE, name="tiny:q4_k_m"),
+    ModelRemoved(**ENVELOPE, name="tiny:q4_k_m", references=("ollama:tiny:q4_k_m",), freed_bytes=1),
+    RemovalFailed(**ENVELOPE, error=ERROR),
+    FoundModels(
+        models=(
+            FoundModel(
+                id="acme/tiny-GGUF",
+                downloads=7,
+                updated_at=ENVELOPE["occurred_at"],
+                licence="apache-2.0",
+                formats=("gguf",),
+                architecture="llama",
+                verdict="runs",
+                reason="a GGUF of the architecture llama",
+            ),
+        )
+    ),
+    RepositoryReport(
+        id="acme/tiny-GGUF",
+        revision="0123abc",
+        groups=(
+            WeightGroup(
+                quant="Q4_K_M",
+                format="gguf",
+                files=(RepositoryFile(path="tiny-Q4_K_M.gguf", size_bytes=9, sha256="ab"),),
+                size_bytes=9,
+                memory=MEMORY,
+                fits="A card",
+            ),
+        ),
+        places=(MemoryPlace(kind="gpu", name="A card", total_bytes=8 << 30, free_bytes=7 << 30),),
+        chosen=0,
+        reasons=("Q4_K_M fits and is preferred",),
+        verdict="runs",
+        reason="a GGUF of the architecture llama",
+    ),
     JobCancelled(**ENVELOPE),
     RouteChanged(**ENVELOPE, route=ROUTE),
     JobProgressed(**ENVELOPE, sequence=1_000_001, stage="reading", message="passage 1 of 2", done=1, total=2),
