@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from hone_contracts.errors import ErrorBody
 from hone_contracts.hub import Quantization
+from hone_contracts.huggingface import RepositoryFile
 
 Conversation = tuple[dict[str, str], ...]
 """Messages with ``role`` and ``content``."""
@@ -52,7 +53,23 @@ class ProveWork(BaseModel):
     conversations: tuple[Conversation, ...]
 
 
-Work = ConvertWork | InspectWork | RenderWork | ProveWork
+class DownloadWork(BaseModel):
+    """Files of one repository. ``folder`` is the cache's. ``token`` goes over stdin, never through arguments or the
+    environment."""
+
+    worker: ClassVar[str] = "hone_hub.downloads.worker"
+
+    endpoint: str
+    token: str | None = Field(repr=False)
+    repository: str
+    revision: str
+    files: tuple[RepositoryFile, ...]
+    folder: str
+    parallel_files: int
+    spare_bytes: int
+
+
+Work = ConvertWork | InspectWork | RenderWork | ProveWork | DownloadWork
 
 
 class Answer(BaseModel):

@@ -1,0 +1,156 @@
+"""One file from the hub to its place: resumed, verified, and fetched anew once when it turns out wrong."""
+
+import threading
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+from hone_contracts.huggingface import RepositoryFile
+from hone_hub.downloads.store import Store
+from hone_hub.downloads.verified_file import VerifiedFile, new_digest
+from hone_hub.huggingface.access import HubAccess
+from hone_hub.huggingface.errors import (
+    HubBroken,
+    HubBusy,
+    HubRefuses,
+    HubUnreachable,
+    WrongDigest,
+    WrongLength,
+)
+
+_PAUSES_S = (1.0, 2.0, 4.0, 8.0)
+"""Between tries at which nothing came. Whoever asks us tries again later, after longer pauses."""
+_PIECE_BYTES = 4 << 20
+_FETCHED_AT_ONCE_BYTES = 512 << 10
+_NOTHING_MORE = 416  # HTTP's word for a range that begins where the file ends
+
+
+class Stopped(Exception):
+    """Another file's trouble ended the download."""
+
+
+class Fetching:
+    """Files of one repository, perhaps in several threads; ``done_bytes`` counts what is there of all of them."""
+
+    def __init__(self, access: HubAccess, repository: str, revision: str, store: Store) -> None:
+        self._access, self._repository, self._revision, self._store = access, repository, revision, store
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self.done_bytes = 0
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def fetch(self, file: RepositoryFile) -> None:
+        """Raises HuggingFaceError, OSError, Stopped."""
+        from huggingface_hub.utils._fixes import WeakFileLock  # noqa: PLC0415 (half a second, after the checks)
+
+        blob = self._store.blob(file)
+        with WeakFileLock(blob.with_suffix(".lock")):  # another replica's hub may have the same folder
+            if self._is_there(file):
+                self._count(file.size_bytes)
+                return
+            for try_number in range(2):
+                if self._fetched(file):
+                    self._store.publish(file)
+                    return
+                # What an earlier try left may be to blame.
+                self._count(-self._store.part(file).stat().st_size)
+                self._store.part(file).unlink()
+                if try_number:
+                    raise WrongDigest(self._repository, file.path)
+
+    def _is_there(self, file: RepositoryFile) -> bool:
+        blob = self._store.blob(file)
+        if not blob.is_file():
+            return False
+        if self._store.is_verified(file):
+            return True
+        if blob.stat().st_size == file.size_bytes and _digest_of(blob, file) == (file.sha256 or file.blob_id):
+            self._store.mark_verified(file)
+            return True
+        blob.unlink()
+        return False
+
+    def _fetched(self, file: RepositoryFile) -> bool:
+        """Whether what is in the part file now has the right digest."""
+        part = self._store.part(file)
+        if part.exists() and part.stat().st_size > file.size_bytes:
+            part.unlink()
+        with VerifiedFile(part, file, self._count) as written:
+            self._count(written.size_bytes)
+            self._get(file, written)
+            return written.is_right()
+
+    def _get(self, file: RepositoryFile, written: VerifiedFile) -> None:
+        """All that is missing. Tries again where it may help, and begins to count anew when something came."""
+        pauses = list(_PAUSES_S)
+        while written.size_bytes < file.size_bytes or file.size_bytes == 0:
+            before = written.size_bytes
+            try:
+                self._get_on(file, written)
+            except HubRefuses as error:
+                if error.http_status == _NOTHING_MORE:
+                    break
+                raise
+            except (HubBusy, HubBroken, HubUnreachable):
+                if written.size_bytes > before:
+                    pauses = list(_PAUSES_S)
+                if not pauses:
+                    raise
+                self._wait(pauses.pop(0))
+            else:
+                break
+        if written.size_bytes != file.size_bytes:
+            raise WrongLength(self._repository, file.path, file.size_bytes, written.size_bytes)
+
+    def _get_on(self, file: RepositoryFile, written: VerifiedFile) -> None:
+        from huggingface_hub import constants  # noqa: PLC0415
+        from huggingface_hub.file_download import http_get  # noqa: PLC0415
+        from huggingface_hub.utils._headers import build_hf_headers  # noqa: PLC0415
+
+        place = f"{self._repository}/resolve/{quote(self._revision, safe='')}/{quote(file.path)}"
+        url = f"{self._access.endpoint}/{place}"
+        headers = build_hf_headers(token=self._access.token_text, library_name="hone")
+        headers["Accept-Encoding"] = "identity"  # what is compressed on the way cannot be resumed
+        # A piece that the connection breaks in is lost; theirs are of 10 MB.
+        constants.DOWNLOAD_CHUNK_SIZE = _FETCHED_AT_ONCE_BYTES
+        with self._access.asking(self._repository, self._revision, file.path):
+            try:
+                http_get(
+                    url,
+                    written,  # type: ignore[arg-type]  # as much of a file as it uses
+                    resume_size=written.size_bytes,
+                    headers=headers,
+                    expected_size=file.size_bytes,
+                    displayed_filename=file.path,
+                    _nb_retries=0,  # ours wait longer, and hear when to stop
+                )
+            except OSError as error:
+                if "Consistency check failed" not in str(error):
+                    raise
+                # Fewer bytes than announced, or more: the length tells.
+                if written.size_bytes < file.size_bytes:
+                    raise HubBroken(self._access.endpoint, "it ended too early") from error
+
+    def _count(self, size_bytes: int) -> None:
+        if self._stopped.is_set():
+            raise Stopped
+        with self._lock:
+            self.done_bytes += size_bytes
+
+    def _wait(self, pause_s: float) -> None:
+        deadline = time.monotonic() + pause_s
+        while time.monotonic() < deadline:
+            if self._stopped.wait(0.1):
+                raise Stopped
+
+
+def _digest_of(path: Path, file: RepositoryFile) -> str | None:
+    if file.sha256 is None and file.blob_id is None:
+        return None
+    digest = new_digest(file)
+    with path.open("rb") as stream:
+        while piece := stream.read(_PIECE_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,63 @@
+"""Whom we ask, as whom, and what an answer means that is none."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import SecretStr
+
+from hone_hub.huggingface import errors
+
+DEFAULT_ENDPOINT = "https://huggingface.co"
+_STATUS_BUSY = 429
+_STATUS_SERVER = 500
+
+
+@dataclass(frozen=True)
+class HubAccess:
+    """``endpoint`` is the hub's address, or a mirror's. Without ``token`` we are a stranger, whatever the machine's
+    user keeps in files: what a service may read is for its settings to say."""
+
+    endpoint: str = DEFAULT_ENDPOINT
+    token: SecretStr | None = None
+
+    @property
+    def token_text(self) -> str | bool:
+        """As huggingface_hub takes it."""
+        return False if self.token is None else self.token.get_secret_value()
+
+    @contextmanager
+    def asking(self, repository: str, revision: str | None = None, path: str = "") -> Iterator[None]:
+        """Raises HuggingFaceErrors for the client's own. Imports the client, which takes a moment the first time."""
+        import httpx2  # noqa: PLC0415
+        from huggingface_hub import errors as theirs  # noqa: PLC0415
+
+        try:
+            yield
+        except theirs.GatedRepoError as error:
+            raise errors.RepositoryGated(repository, self.endpoint, self.token is not None) from error
+        except theirs.RepositoryNotFoundError as error:
+            raise errors.RepositoryMissing(repository, self.endpoint, self.token is not None) from error
+        except theirs.RevisionNotFoundError as error:
+            raise errors.RevisionMissing(repository, revision or "") from error
+        except theirs.RemoteEntryNotFoundError as error:
+            raise errors.RepositoryFileMissing(repository, path) from error
+        except theirs.HfHubHTTPError as error:
+            raise self._meaning(error, repository) from error
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise errors.HubUnreachable(self.endpoint, str(error) or type(error).__name__) from error
+
+    def _meaning(self, error: Any, repository: str) -> errors.HuggingFaceError:
+        status = error.response.status_code if error.response is not None else _STATUS_SERVER
+        said = re.sub(r"\s+", " ", str(error.server_message or f"status {status}"))
+        if status == _STATUS_BUSY:
+            return errors.HubBusy(self.endpoint)
+        if status >= _STATUS_SERVER:
+            return errors.HubBroken(self.endpoint, said)
+        if status == 401:
+            if self.token is None:
+                return errors.RepositoryMissing(repository, self.endpoint, has_token=False)
+            return errors.TokenRefused(self.endpoint)
+        return errors.HubRefuses(self.endpoint, said, status)
