@@ -100,6 +100,19 @@ class WeightsUnusable(ConversionError):
     """Weights that are not numbers, or that the chosen quantization cannot hold."""
 
 
+class QuantizerUnusable(ConversionError):
+    """The engine's quantizers are not those that are known."""
+
+    status = 500
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"llama.cpp's quantizers cannot be used: {reason}",
+            "install the version of xllamacpp that Hone names",
+        )
+        self.reason = reason
+
+
 class TargetExists(ConversionError):
     """The output file is there already."""
 

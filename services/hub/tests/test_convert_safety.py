@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import shutil
@@ -225,7 +226,9 @@ def test_values_are_read_as_the_safetensors_package_does(library: Library) -> No
     weights = read_header(path)
     assert weights.keys() == expected.keys()
     for name, weight in weights.items():
-        np.testing.assert_array_equal(to_float32(weight.load()), expected[name].astype(np.float32))
+        rows = weight.shape[0] if len(weight.shape) > 1 else 1
+        found = to_float32(weight.rows(0, rows, math.prod(weight.shape) // rows)).reshape(weight.shape)
+        np.testing.assert_array_equal(found, expected[name].astype(np.float32))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

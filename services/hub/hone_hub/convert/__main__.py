@@ -26,7 +26,9 @@ def _parser() -> argparse.ArgumentParser:
         "source", type=Path, metavar="DIR", help="folder with config.json and model.safetensors"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .gguf file to write")
-    parser.add_argument("--quant", type=_quant, default=Quant.Q8_0, help="f32, f16, bf16 or q8_0 (default)")
+    parser.add_argument(
+        "--quant", type=_quant, default=Quant.Q8_0, help=f"{', '.join(Quant)}; q8_0 by default"
+    )
     parser.add_argument("--name", help="the model's name in the file, by default the folder's")
     parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")

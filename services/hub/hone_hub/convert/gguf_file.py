@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,10 +18,9 @@ from ..gguf import inspect, read_file
 from .plan import PlannedTensor
 from .quantize import FILE_TYPES, encode, overflows
 from .recipe import Recipe, size_bytes
-from .safetensors import to_float32
 
 _ALIGNMENT = gguf.GGUF_DEFAULT_ALIGNMENT
-_CHUNK_WEIGHTS = 1 << 20  # quantized at a time, so that float32 copies stay at a few megabytes
+_CHUNK_WEIGHTS = 1 << 20  # of a piece, so that its float32 copies stay at a few megabytes
 
 
 def write_header(path: Path, recipe: Recipe) -> None:
@@ -43,14 +44,21 @@ def write_header(path: Path, recipe: Recipe) -> None:
 
 
 def write_tensors(path: Path, recipe: Recipe, on_bytes: Callable[[int, int], None]) -> None:
-    """Appends the weights to the header at `path`; `on_bytes(tensor number, bytes)` is called for each piece."""
-    with path.open("ab") as stream:
+    """Appends the weights to the header at `path`; `on_bytes(tensor number, bytes)` is called for each piece.
+
+    Pieces are read and encoded on all cores, and written in their order. Few are on their way at a time, so that the
+    memory stays at some megabytes a core, however large a tensor is.
+    """
+    with path.open("ab") as stream, ThreadPoolExecutor(_cores()) as threads:
         _pad(stream)
-        for number, (tensor, kind) in enumerate(recipe.steps):
-            for piece in _pieces(tensor, kind):
-                stream.write(piece)
-                on_bytes(number, len(piece))
-            _pad(stream)
+        tensor_of = -1
+        for number, piece in _in_order(threads, _pieces(recipe)):
+            if number != tensor_of:
+                _pad(stream)  # after the one before
+                tensor_of = number
+            stream.write(piece)
+            on_bytes(number, len(piece))
+        _pad(stream)
         stream.flush()
         os.fsync(stream.fileno())
 
@@ -68,23 +76,50 @@ def check(path: Path, recipe: Recipe) -> None:
         raise SelfCheckFailed("its tensors are not those that were planned")
 
 
-def _pieces(tensor: PlannedTensor, kind: TensorKind) -> Iterator[bytes]:
-    """The tensor as stored in the file, some rows at a time."""
-    stored = tensor.load()
-    rows = stored.reshape(-1, stored.shape[-1])  # [rows, columns], a vector as one row
-    step = max(1, _CHUNK_WEIGHTS // rows.shape[1])
-    for start in range(0, rows.shape[0], step):
-        values = to_float32(rows[start : start + step])
-        if not np.isfinite(values).all():
-            raise WeightsUnusable(
-                f"{tensor.name} holds NaN or infinity", "the checkpoint is broken: get it again"
-            )
-        encoded = encode(values, kind)
-        if overflows(encoded, kind):
-            raise WeightsUnusable(
-                f"{tensor.name} has weights too large for {kind.name}", "use --quant bf16 or f32"
-            )
-        yield encoded.tobytes()
+_Piece = tuple[int, PlannedTensor, TensorKind, int, int]
+"""A tensor's number, the tensor, its type, and which of its rows."""
+
+
+def _pieces(recipe: Recipe) -> Iterator[_Piece]:
+    for number, (tensor, kind) in enumerate(recipe.steps):
+        step = max(1, _CHUNK_WEIGHTS // tensor.columns)
+        for start in range(0, tensor.rows, step):
+            yield number, tensor, kind, start, min(start + step, tensor.rows)
+
+
+def _in_order(threads: ThreadPoolExecutor, pieces: Iterator[_Piece]) -> Iterator[tuple[int, bytes]]:
+    """The pieces encoded, a few ahead of whoever takes them."""
+    waiting: deque[tuple[int, Future[bytes]]] = deque()
+    try:
+        for piece in pieces:
+            waiting.append((piece[0], threads.submit(_encoded, *piece[1:])))
+            if len(waiting) > 2 * _cores():
+                number, encoded = waiting.popleft()
+                yield number, encoded.result()
+        for number, encoded in waiting:
+            yield number, encoded.result()
+    finally:
+        for _, encoded in waiting:
+            encoded.cancel()
+
+
+def _encoded(tensor: PlannedTensor, kind: TensorKind, start: int, stop: int) -> bytes:
+    """As stored in the file. Raises WeightsUnusable, SourceInvalid."""
+    values = tensor.read(start, stop)
+    if not np.isfinite(values).all():
+        raise WeightsUnusable(
+            f"{tensor.name} holds NaN or infinity", "the checkpoint is broken: get it again"
+        )
+    encoded = encode(values, kind)
+    if overflows(encoded, kind):
+        raise WeightsUnusable(
+            f"{tensor.name} has weights too large for {kind.name}", "use --quant bf16 or f32"
+        )
+    return encoded.tobytes()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _pad(stream: BinaryIO) -> None:

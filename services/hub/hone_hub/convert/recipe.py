@@ -10,7 +10,7 @@ from gguf import GGMLQuantizationType as TensorKind
 from .architectures import architecture_of
 from .checkpoint import Checkpoint
 from .plan import Architecture, Plan, PlannedTensor
-from .quantize import Quant, kind_for, row_bytes
+from .quantize import Mix, Quant, row_bytes
 from .safetensors import open_weights
 from .vocabulary import Vocabulary, read_vocabulary
 
@@ -47,7 +47,10 @@ class Recipe:
     @cached_property
     def steps(self) -> list[tuple[PlannedTensor, TensorKind]]:
         """The tensors in the order of the file, with the type each is stored as."""
-        return [(tensor, kind_for(tensor.name, tensor.shape, self.quant)) for tensor in self.plan.tensors]
+        names = [tensor.name for tensor in self.plan.tensors]
+        layers = sum(name.endswith(".ffn_down.weight") for name in names)
+        mix = Mix(self.quant, layers, tied="output.weight" not in names)
+        return [(tensor, mix.kind(tensor.name, tensor.shape)) for tensor in self.plan.tensors]
 
     @cached_property
     def data_bytes(self) -> int:

@@ -1,4 +1,4 @@
-"""Reads safetensors without torch, tensor by tensor, bf16 included (numpy has no such type).
+"""Reads safetensors without torch, some rows at a time, bf16 included (numpy has no such type).
 
 Source: github.com/huggingface/safetensors, "Format": 8 bytes of header length, a JSON header, data.
 """
@@ -39,17 +39,18 @@ class Weight:
     offset: int
     size_bytes: int
 
-    def load(self) -> NDArray[Any]:
-        """The tensor as stored: float32, float16, or bf16's bits as uint16 (see `to_float32`)."""
+    def rows(self, start: int, stop: int, columns: int) -> NDArray[Any]:
+        """Rows [stop - start, columns] as stored: float32, float16, or bf16's bits as uint16 (see `to_float32`)."""
+        kind = _STORED[self.dtype]
         try:
             with self.path.open("rb") as stream:
-                stream.seek(self.offset)
-                raw = np.fromfile(stream, dtype=_STORED[self.dtype], count=math.prod(self.shape))
+                stream.seek(self.offset + start * columns * kind.itemsize)
+                raw = np.fromfile(stream, dtype=kind, count=(stop - start) * columns)
         except OSError as error:
             raise FileUnreadable(self.path, error) from error
-        if raw.nbytes != self.size_bytes:
+        if raw.size != (stop - start) * columns:
             raise SourceInvalid(f"{self.path} ends within {self.name}", _ADVICE)
-        return raw.reshape(self.shape)
+        return raw.reshape(stop - start, columns)
 
 
 def to_float32(stored: NDArray[Any]) -> NDArray[np.float32]:

@@ -66,6 +66,8 @@ class TinyModel:
     dtype: str = "float32"
     shard_size: str = "1GB"
     seed: int = 0
+    spread: float = 0.15
+    """Of the weights: wide models need less, or they amplify every difference."""
 
 
 @dataclass
@@ -102,19 +104,19 @@ def _save(wanted: TinyModel, folder: Path) -> None:
         if wanted.mistral
         else LlamaForCausalLM(LlamaConfig(**settings))
     )
-    randomise(model)
+    randomise(model, wanted.spread)
     model.to(getattr(torch, wanted.dtype)).save_pretrained(folder, max_shard_size=wanted.shard_size)
     tokenizer.save_pretrained(folder)
 
 
-def randomise(model: torch.nn.Module) -> None:
+def randomise(model: torch.nn.Module, spread: float = 0.15) -> None:
     """Weights that make every tensor matter: transformers starts norms at one and biases at zero."""
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "norm" in name:
                 weight.copy_(1 + 0.3 * torch.randn_like(weight))
             else:
-                weight.copy_(0.15 * torch.randn_like(weight))
+                weight.copy_(spread * torch.randn_like(weight))
 
 
 def make_tokenizer(pre: str, add_bos: bool = False) -> PreTrainedTokenizerFast:
