@@ -44,12 +44,12 @@ def version_named(model: Model, wanted: str, listed: Iterable[RouteModel]) -> Se
 
 def champion_of(model: Model, artifact_type: str) -> ModelVersion:
     """The version that answers for the type: its own champion, that of all types, else that of another type; where
-    the registry names none, the oldest."""
+    the registry names none, the oldest that its provider still has."""
 
-    def rank(version: ModelVersion) -> tuple[bool, bool, bool, int]:
+    def rank(version: ModelVersion) -> tuple[bool, bool, bool, bool, int]:
         others = any(alias.startswith(f"{CHAMPION}:") for alias in version.aliases)
         own = f"{CHAMPION}:{artifact_type}" in version.aliases
-        return own, CHAMPION in version.aliases, others, -version.version
+        return own, CHAMPION in version.aliases, others, version.state != "superseded", -version.version
 
     return max(model.versions, key=rank)
 

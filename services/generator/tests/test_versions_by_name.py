@@ -147,3 +147,9 @@ def test_a_model_that_is_named_alone_is_its_champion_for_the_type(aliases: list[
     versions = tuple(version(number, *([alias] if alias else [])) for number, alias in enumerate(aliases, 1))
     model = Model(name="llamacpp:m", provider="llamacpp", artifact_types=(ERD,), versions=versions)
     assert champion_of(model, ERD).version == champion
+
+
+def test_a_version_that_its_provider_has_no_more_does_not_answer() -> None:
+    versions = (version(1, state="superseded"), version(2, state="added"))
+    model = Model(name="llamacpp:m", provider="llamacpp", artifact_types=(), versions=versions)
+    assert champion_of(model, ERD).version == 2

@@ -16,6 +16,7 @@ from hone_contracts.evaluation import (
 )
 from hone_contracts.feedback import FeedbackRecorded
 from hone_contracts.generation import ArtifactGenerated, GenerationFailed
+from hone_contracts.hub_models import ModelAdded, ReleaseModel
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import DEFAULT_TENANT
 from hone_contracts.registry import (
@@ -34,6 +35,7 @@ from hone_contracts.registry import (
 )
 from hone_contracts.training import TrainingFailed
 from hone_registry import planning, routes, starter
+from hone_registry.added import Added
 from hone_registry.answers import Answers
 from hone_registry.apply import RoutesFiles
 from hone_registry.deployed import Deployed
@@ -41,11 +43,12 @@ from hone_registry.evaluations import Evaluations
 from hone_registry.first_start import bring_up_to_date
 from hone_registry.live import Live
 from hone_registry.promotion import ByHand
+from hone_registry.release import Releases
 from hone_registry.settings import RegistrySettings
 from hone_registry.watching import Watchers
 from hone_registry.whole.answers import WholeRegistry
 
-HEAD = "0004"
+HEAD = "0005"
 
 
 def create(settings: RegistrySettings | None = None, policy: LoopPolicy | None = None) -> Service:
@@ -79,6 +82,8 @@ def create(settings: RegistrySettings | None = None, policy: LoopPolicy | None =
     whole = WholeRegistry(database, policy, writer.written)
     service.answers(ExportRegistry, whole.export)
     service.answers(ImportRegistry, whole.take)
+    service.answers(ReleaseModel, Releases(database).release)
+    service.handles(ModelAdded, Added(database, writer.wake).added)
     _loop(service, policy, writer)
     return service
 

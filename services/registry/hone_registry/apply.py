@@ -15,9 +15,9 @@ from hone_contracts.registry import (
     RoutesApplied,
 )
 from hone_contracts.registry import Routes as Table
-from hone_registry import audit, routes, starter
+from hone_registry import audit, release, routes, starter
 from hone_registry.route_changes import route_changes
-from hone_registry.routes_file import routes_of
+from hone_registry.routes_file import Registered, routes_of
 from hone_registry.tables import DEFAULT, USER, ModelRow, RouteRow
 from hone_registry.turns import one_at_a_time
 
@@ -36,19 +36,14 @@ class RoutesFiles:
         """Raises BadRoutes with every fault of the file."""
         async with self._database.read() as session:
             registered = await _registered(session, question.tenant)
-        hones_own = starter.ROUTES if starter.NAME in registered else {}
-        # In a thread: a large file keeps a core busy for longer than other questions should wait.
-        read = await asyncio.to_thread(routes_of, question.text, registered, hones_own)
-        wanted = [
-            routes.row_of(question.tenant, own.route, USER if own.by_user else DEFAULT)
-            for own in read.values()
-        ]
-        after = [own.route for own in read.values()]
+        wanted, after = await _read(question, registered)
         if question.dry_run:
             async with self._database.read() as session:
                 return await _outcome(session, question, wanted, after)
         async with self._database.write() as session:
             await one_at_a_time(session, self._database)
+            if (now := await _registered(session, question.tenant)) != registered:
+                wanted, after = await _read(question, now)  # a model came, or was removed meanwhile
             outcome = await _outcome(session, question, wanted, after)
             async with route_changes(session, question.tenant):
                 await _replace(session, question, wanted)
@@ -58,8 +53,21 @@ class RoutesFiles:
         return outcome
 
 
-async def _registered(session: AsyncSession, tenant: str) -> frozenset[str]:
-    return frozenset((await session.exec(select(ModelRow.name).where(ModelRow.tenant == tenant))).all())
+async def _registered(session: AsyncSession, tenant: str) -> Registered:
+    rows = (await session.exec(select(ModelRow).where(ModelRow.tenant == tenant))).all()
+    removed = (each for row in rows if row.released_at is not None for each in release.spellings(row.name))
+    return Registered({row.name: row.reading for row in rows if row.released_at is None}, frozenset(removed))
+
+
+async def _read(question: ApplyRoutes, registered: Registered) -> tuple[list[RouteRow], list[Route]]:
+    """The rows that the text makes, and their routes. Raises BadRoutes."""
+    hones_own = starter.ROUTES if starter.NAME in registered.readings else {}
+    # In a thread: a large file keeps a core busy for longer than other questions should wait.
+    read = await asyncio.to_thread(routes_of, question.text, registered, hones_own)
+    rows = [
+        routes.row_of(question.tenant, own.route, USER if own.by_user else DEFAULT) for own in read.values()
+    ]
+    return rows, [own.route for own in read.values()]
 
 
 async def _outcome(

@@ -1,6 +1,6 @@
 """Why the registry cannot do what was asked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hone_chassis import Permanent
 
@@ -84,6 +84,37 @@ class NothingToRollBackTo(RegistryError):
             {"possible": list(possible)},
         )
         self.possible = tuple(possible)
+
+
+class ModelInUse(RegistryError):
+    """``used_by`` are the routes that name each of the models."""
+
+    def __init__(self, used_by: Mapping[str, Sequence[str]]) -> None:
+        told = "; ".join(f"{name} answers for {', '.join(keys)}" for name, keys in used_by.items())
+        super().__init__(
+            "model_in_use",
+            "The model is in use",
+            f"{told}; let another model answer there first (`hone routes apply FILE.yaml`)",
+            409,
+            {"routes": {name: list(keys) for name, keys in used_by.items()}},
+        )
+
+
+class ShipsWithHone(RegistryError):
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            "ships_with_hone", "This model stays", f"{name} ships with Hone, and is not removed", 422
+        )
+
+
+class Removed(RegistryError):
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            "model_removed",
+            "The model was removed",
+            f"{name} was removed; `hone hub add` brings it back",
+            409,
+        )
 
 
 class BadRegistry(RegistryError):

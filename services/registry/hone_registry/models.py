@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from sqlalchemy import ColumnElement
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -16,9 +17,10 @@ _TOLD = set(ModelVersion.model_fields) & set(VersionRow.model_fields)
 
 
 async def listed(session: AsyncSession, tenant: str, feedback_weight: float = 1.0) -> tuple[Model, ...]:
-    """Every model of the tenant, by name. A verdict counts as ``feedback_weight`` answers in the live quality."""
-    rows = await session.exec(select(ModelRow).where(ModelRow.tenant == tenant).order_by(col(ModelRow.name)))
-    return await _with_versions(session, rows.all(), feedback_weight)
+    """Every model of the tenant that was not removed, by name. A verdict counts as ``feedback_weight`` answers in the
+    live quality."""
+    query = select(ModelRow).where(*_kept(tenant)).order_by(col(ModelRow.name))
+    return await _with_versions(session, (await session.exec(query)).all(), feedback_weight)
 
 
 async def shown(session: AsyncSession, tenant: str, name: str, feedback_weight: float = 1.0) -> Model:
@@ -30,13 +32,14 @@ async def shown(session: AsyncSession, tenant: str, name: str, feedback_weight: 
 async def known(session: AsyncSession, tenant: str, name: str) -> ModelRow:
     """Raises NoSuchModel, which says what names there are."""
     row = await named(session, tenant, name)
-    if row is None:
-        names = select(ModelRow.name).where(ModelRow.tenant == tenant).order_by(col(ModelRow.name))
+    if row is None or row.released_at is not None:
+        names = select(ModelRow.name).where(*_kept(tenant)).order_by(col(ModelRow.name))
         raise NoSuchModel(name, (await session.exec(names)).all())
     return row
 
 
 async def named(session: AsyncSession, tenant: str, name: str) -> ModelRow | None:
+    """One that was removed, too."""
     query = select(ModelRow).where(ModelRow.tenant == tenant, ModelRow.name == name)
     return (await session.exec(query)).first()
 
@@ -98,6 +101,10 @@ def _aliases(number: int, aliases: list[AliasRow]) -> tuple[str, ...]:
             alone = len(types) == len(of_alias)
             told += [alias] if alone else [f"{alias}:{each}" for each in types]
     return tuple(told)
+
+
+def _kept(tenant: str) -> tuple[ColumnElement[bool], ...]:
+    return col(ModelRow.tenant) == tenant, col(ModelRow.released_at).is_(None)
 
 
 def _id(row: ModelRow) -> int:

@@ -15,7 +15,7 @@ from hone_contracts.models import InvalidModelRef, ModelRef
 from hone_contracts.registry import DEFAULT_ROUTE, PlanVersion, RouteModel
 from hone_contracts.training import PlannedVersion, TrainingFailed
 from hone_registry import audit, models, routes, versions
-from hone_registry.errors import NoRoute, NotAModel, NoWeights
+from hone_registry.errors import NoRoute, NotAModel, NoWeights, Removed
 from hone_registry.route_changes import Wake, route_changes
 from hone_registry.seats import Seats
 from hone_registry.standings import as_reading, served
@@ -32,7 +32,7 @@ class Planning:
         self._database, self._wake = database, wake
 
     async def plan(self, question: PlanVersion) -> PlannedVersion:
-        """Raises NoRoute, NotAModel, NoWeights."""
+        """Raises NoRoute, NotAModel, NoWeights, Removed."""
         async with self._database.write() as session:
             await one_at_a_time(session, self._database)
             row = await versions.of_run(session, question.run_id)
@@ -54,6 +54,8 @@ class Planning:
 async def _reserved(session: AsyncSession, question: PlanVersion) -> VersionRow:
     named = await _wanted(session, question)
     model = await models.named(session, question.tenant, named.model)
+    if model is not None and model.released_at is not None:
+        raise Removed(model.name)
     if model is None:
         model = await register_as_it_is(session, question.tenant, named, question.artifact_type)
     seats = Seats(session, model, question.artifact_type.value, ACTOR)

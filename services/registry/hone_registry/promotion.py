@@ -41,7 +41,7 @@ class ByHand:
             await one_at_a_time(session, self._database)
             model = await models.known(session, question.tenant, question.name)
             version = await versions.found(session, model, question.version)
-            if version.state in ("planned", "failed"):
+            if version.state in ("planned", "failed") or _was_replaced(version):
                 raise NotDeployed(model.name, version.name or str(version.version), version.reason)
             chosen = question.artifact_type or version.artifact_type
             artifact_type = chosen or await _only_type(session, model)
@@ -81,7 +81,11 @@ class ByHand:
 
     async def _earlier(self, seats: Seats, question: RollBack) -> VersionRow:
         """The champion before the one that is; one that was taken back itself only by its name."""
-        earlier = await seats.earlier_champions(self._policy.keep_champions)
+        earlier = [
+            each
+            for each in await seats.earlier_champions(self._policy.keep_champions)
+            if not _was_replaced(each)
+        ]
         possible = [each.name or str(each.version) for each in earlier]
         if question.to is None:
             for each in earlier:
@@ -107,6 +111,11 @@ class ByHand:
             was=None if was is None else was.version,
             reasons=reasons,
         )
+
+
+def _was_replaced(version: VersionRow) -> bool:
+    """Its provider has something else under its name."""
+    return version.state == "superseded" and version.method is None
 
 
 async def _only_type(session: AsyncSession, model: ModelRow) -> str:

@@ -29,22 +29,25 @@ CHALLENGER: Alias = "challenger"
 
 State = Literal[
     "planned", "failed", "candidate", "challenger", "canary", "champion",
-    "rejected", "superseded", "rolled_back", "retired",
+    "rejected", "superseded", "rolled_back", "retired", "added",
 ]  # fmt: skip
 """``planned`` is a number that a run reserved, ``failed`` a run that made nothing of it; a ``candidate`` is being
 evaluated, a ``challenger`` kept beside the champion; ``retired`` was champion until a better one came,
-``rolled_back`` until it was found worse, and is promoted again only by hand."""
+``rolled_back`` until it was found worse, and is promoted again only by hand; ``added`` is what a person brought, and
+``superseded`` what something else came before, or in the place of."""
 
 SetBy = Literal["default", "user"]
 """Hone's own routes, which the code may improve, and those of a routes file, which nobody else touches."""
 DEFAULT: SetBy = "default"
 USER: SetBy = "user"
 
-Origin = Literal["starter", "external", "run"]
+Origin = Literal["starter", "external", "run", "hub"]
 STARTER: Origin = "starter"
 EXTERNAL: Origin = "external"
 """What its provider serves under the model's own name, untouched."""
 RUN: Origin = "run"
+HUB: Origin = "hub"
+"""What a person had the hub fetch, and prove."""
 
 
 JSON_OR_NULL = JSON(none_as_null=True)
@@ -64,6 +67,9 @@ class ModelRow(RegistryTable, table=True):
     description: str = ""
     reading: str = Field(default="whole", sa_type=String, description="how it reads where no route says so")
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    released_at: datetime | None = Field(
+        default=None, sa_type=UtcDateTime, description="since then it is hidden, and no route may name it"
+    )
 
 
 class VersionRow(RegistryTable, table=True):

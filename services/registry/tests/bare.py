@@ -17,16 +17,19 @@ from hone_contracts.deployment import DeploymentFailed, ModelDeployed
 from hone_contracts.evaluation import EvaluationCompleted, EvaluationFailed
 from hone_contracts.feedback import FeedbackRecorded
 from hone_contracts.generation import ArtifactGenerated, GenerationFailed
+from hone_contracts.hub_models import ModelAdded
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import Message
 from hone_contracts.training import TrainingFailed
 from hone_registry import app, planning
+from hone_registry.added import Added
 from hone_registry.apply import RoutesFiles
 from hone_registry.deployed import Deployed
 from hone_registry.evaluations import Evaluations
 from hone_registry.first_start import bring_up_to_date
 from hone_registry.live import Live
 from hone_registry.promotion import ByHand
+from hone_registry.release import Releases
 from hone_registry.starter import ShippedModel
 from hone_registry.watching import Watchers
 from hone_registry.whole.answers import WholeRegistry
@@ -49,6 +52,7 @@ class Bare:
         self.by_hand = ByHand(database, policy, _published)
         self.whole = WholeRegistry(database, policy, _published)
         self.routes = RoutesFiles(database, _published)
+        self.releases = Releases(database)
         self.live = Live(database, Watchers(policy, _wake), policy)
         evaluations = Evaluations(database, policy, _wake)
         self._handlers = {
@@ -61,6 +65,7 @@ class Bare:
             ArtifactGenerated: self.live.generated,
             GenerationFailed: self.live.failed,
             FeedbackRecorded: self.live.said,
+            ModelAdded: Added(database, _wake).added,
         }
 
     async def deliver(self, message: Message) -> None:

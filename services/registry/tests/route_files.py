@@ -8,17 +8,18 @@ from hone_contracts.registry import (
     RouteFault,
     RouteModel,
 )
-from hone_registry.routes_file import BadRoutes, routes_of
+from hone_registry.routes_file import BadRoutes, Registered, routes_of
 
 STARTER = "llamacpp:hone-starter"
 HONES_OWN = {
     each: RouteModel(model=STARTER, reading="passages")
     for each in (ArtifactType.MERMAID_ERD, ArtifactType.SQL_DDL)
 }
+REGISTERED = Registered({STARTER: "passages", "llamacpp:other": "whole"}, frozenset({"ollama:gone"}))
 
 
 def routes(text: str) -> dict[str, Route]:
-    return {key: own.route for key, own in routes_of(text, {STARTER}, HONES_OWN).items()}
+    return {key: own.route for key, own in routes_of(text, REGISTERED, HONES_OWN).items()}
 
 
 def faults(text: str) -> list[RouteFault]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from route_files import HONES_OWN, STARTER, fault, faults, routes
+from route_files import HONES_OWN, REGISTERED, STARTER, fault, faults, routes
 
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.registry import (
@@ -112,9 +112,9 @@ def test_a_default_with_a_model_speaks_for_every_type() -> None:
 
 
 def test_without_one_hones_own_routes_stay_and_take_what_default_says() -> None:
-    untouched = routes_of("{}", {STARTER}, HONES_OWN)
+    untouched = routes_of("{}", REGISTERED, HONES_OWN)
     assert {key: own.by_user for key, own in untouched.items()} == {"mermaid_erd": False, "sql_ddl": False}
-    table = routes_of("default: {threshold: 70}\nopenapi: {model: ollama:a}", {STARTER}, HONES_OWN)
+    table = routes_of("default: {threshold: 70}\nopenapi: {model: ollama:a}", REGISTERED, HONES_OWN)
     assert {key: (own.route.model, own.route.threshold) for key, own in table.items()} == {
         "openapi": ("ollama:a", 70),
         "mermaid_erd": (STARTER, 70),
@@ -180,6 +180,8 @@ def test_a_cloud_model_needs_the_word_that_the_cloud_may_be_used() -> None:
         ("sql_ddl: {model: olama:qwen}", 1, "sql_ddl.model", "did you mean ollama?"),
         ("sql_ddl: {model: gemini+http://h:1/v1:q}", 1, "sql_ddl.model", "takes no address"),
         ("sql_ddl: {model: llamacpp:mine}", 1, "sql_ddl.model", "not registered; there are: llamacpp:hone"),
+        ("sql_ddl: {model: ollama:gone}", 1, "sql_ddl.model", "was removed; `hone hub add` brings it back"),
+        ("sql_ddl: {fallbacks: [ollama:gone]}", 1, "sql_ddl.fallbacks[0]", "was removed"),
         ('sql_ddl: {model: "ollama:\\ud83d"}', 1, "sql_ddl.model", "characters"),
         ("sql_ddl: {fallbacks: ollama:a}", 1, "sql_ddl.fallbacks", "write it in [ ]"),
         ("sql_ddl:\n  fallbacks:\n  - ollama:a\n  - a", 4, "sql_ddl.fallbacks[1]", "provider is missing"),

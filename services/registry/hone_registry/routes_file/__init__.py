@@ -7,5 +7,6 @@ any text is either routes or a list of faults.
 
 from hone_registry.routes_file.faults import BadRoutes
 from hone_registry.routes_file.inherit import routes_of
+from hone_registry.routes_file.values import Registered
 
-__all__ = ["BadRoutes", "routes_of"]
+__all__ = ["BadRoutes", "Registered", "routes_of"]

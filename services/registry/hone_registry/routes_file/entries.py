@@ -1,6 +1,5 @@
 """A routes file read by the table of keys: for each artifact type what it says, and in which line."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +8,7 @@ from hone_contracts.registry import DEFAULT_ROUTE
 from hone_registry.routes_file import tree
 from hone_registry.routes_file.faults import Faults, Wrong, shown
 from hone_registry.routes_file.keys import Keys, Value, keys_of_a_route
-from hone_registry.routes_file.values import did_you_mean
+from hone_registry.routes_file.values import Registered, did_you_mean
 
 TYPES = (DEFAULT_ROUTE, *(each.value for each in ArtifactType))
 
@@ -26,7 +25,7 @@ class FileEntry:
     lines: dict[tuple[str, ...], int] = field(default_factory=dict)
 
 
-def read_entries(text: str, registered: Collection[str], faults: Faults) -> dict[str, FileEntry]:
+def read_entries(text: str, registered: Registered, faults: Faults) -> dict[str, FileEntry]:
     """Raises BadRoutes for text that cannot be read on; collects all other faults."""
     root = tree.read(text, faults)
     if not isinstance(root, tree.Mapping):

@@ -5,7 +5,7 @@ A file whose ``default`` names a model speaks for every type. Otherwise the type
 own routes.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from hone_contracts.registry import DEFAULT_ROUTE, Route, RouteModel
 from hone_registry.routes_file.entries import FileEntry, Settings, read_entries
 from hone_registry.routes_file.faults import Faults
 from hone_registry.routes_file.keys import reading_of
+from hone_registry.routes_file.values import Registered
 
 _MODEL, _READING, _FALLBACKS, _CLOUD = ("model",), ("reading",), ("fallbacks",), ("cloud",)
 _NOTHING = FileEntry(1)
@@ -29,7 +30,7 @@ class Own:
 
 
 def routes_of(
-    text: str, registered: Collection[str], hones_own: Mapping[ArtifactType, RouteModel]
+    text: str, registered: Registered, hones_own: Mapping[ArtifactType, RouteModel]
 ) -> dict[str, Own]:
     """The whole table that the file ``text`` makes, by artifact type and ``default``.
 

@@ -1,12 +1,12 @@
 """The keys of a route: what each is called in the file, how it is read, and where it stands in a ``Route``."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hone_registry.routes_file import tree, values
 from hone_registry.routes_file.faults import Wrong, shown
-from hone_registry.routes_file.values import Read
+from hone_registry.routes_file.values import Read, Registered
 
 MOST_FALLBACKS = 20
 MOST_CLOUD_MODELS = 10
@@ -24,7 +24,7 @@ Keys = Mapping[str, "Value | Keys"]
 """A key has a value, or keys of its own."""
 
 
-def keys_of_a_route(registered: Collection[str]) -> Keys:
+def keys_of_a_route(registered: Registered) -> Keys:
     """The bounds are those of ``Route``, which has the last word."""
     model = values.model(registered)
     return {
@@ -53,12 +53,12 @@ def keys_of_a_route(registered: Collection[str]) -> Keys:
     }
 
 
-def reading_of(model: str, registered: Collection[str]) -> str:
-    """How a model reads when the file does not say: those that Hone keeps were trained on passages."""
-    return "passages" if model in registered else "whole"
+def reading_of(model: str, registered: Registered) -> str:
+    """How a model reads when the file does not say: as it is registered, and else as a general one does."""
+    return registered.readings.get(model, "whole")
 
 
-def _fallback(model: Read[str], registered: Collection[str]) -> Read[dict[str, str]]:
+def _fallback(model: Read[str], registered: Registered) -> Read[dict[str, str]]:
     """``ollama:llama3.1:8b``, or with its reading ``{model: ollama:llama3.1:8b, reading: passages_schema}``."""
     readers: dict[str, Read[Any]] = {"model": model, "reading": values.reading}
 

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Collection
+from collections.abc import Mapping as ReadOnly
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TypeVar, get_args
 
@@ -23,6 +25,14 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})(?:[e
 _DURATION = re.compile(r"(?:[0-9]{1,7}(?:\.[0-9]{1,6})?(?:ms|s|m|h))+")
 _PART = re.compile(r"([0-9.]+)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """The models that the registry knows, each with how it reads; ``removed`` were taken away again."""
+
+    readings: ReadOnly[str, str]
+    removed: frozenset[str] = frozenset()
 
 
 def boolean(node: Node) -> bool:
@@ -77,8 +87,8 @@ def reading(node: Node) -> Reading:
     raise Wrong(node.line, f"{shown(text)} is none of {', '.join(known)}{did_you_mean(text, known)}")
 
 
-def model(registered: Collection[str]) -> Read[str]:
-    """A model reference of a provider that there is; in-process models must be ``registered``."""
+def model(registered: Registered) -> Read[str]:
+    """A model reference of a provider that there is; in-process models must be ``registered``, and none removed."""
 
     def read(node: Node) -> str:
         text = _text(node, "a model reference")
@@ -95,8 +105,12 @@ def model(registered: Collection[str]) -> Read[str]:
             raise Wrong(node.line, f"{shown(ref.provider)} is no provider; {there_are}")
         if ref.base_url is not None and ref.provider not in _WITH_ADDRESS:
             raise Wrong(node.line, f"{ref.provider} takes no address; {' and '.join(_WITH_ADDRESS)} do")
-        if ref.provider == "llamacpp" and str(ref) not in registered:
-            there_are = ", ".join(name for name in sorted(registered) if name.startswith("llamacpp:"))
+        if str(ref) in registered.removed:
+            raise Wrong(node.line, f"{shown(text)} was removed; `hone hub add` brings it back")
+        if ref.provider == "llamacpp" and str(ref) not in registered.readings:
+            there_are = ", ".join(
+                name for name in sorted(registered.readings) if name.startswith("llamacpp:")
+            )
             raise Wrong(node.line, f"{shown(text)} is not registered; there are: {there_are or 'none'}")
         return str(ref)
 

@@ -97,6 +97,7 @@ class ModelPart(Part):
     description: Text = ""
     reading: Reading = "whole"
     created_at: Time
+    released_at: Time | None = None
     versions: list[VersionPart] = []
     aliases: list[AliasPart] = []
     champions: list[ReignPart] = []

@@ -55,6 +55,7 @@ async def _model(session: AsyncSession, row: ModelRow) -> ModelPart:
         description=row.description,
         reading=row.reading,
         created_at=row.created_at,
+        released_at=row.released_at,
         versions=_parts(VersionPart, (await session.exec(versions)).all()),
         aliases=_parts(AliasPart, (await session.exec(aliases)).all()),
         champions=_parts(ReignPart, (await session.exec(reigns)).all()),

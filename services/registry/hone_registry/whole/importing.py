@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlmodel import select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from hone_chassis.loop_policy import LoopPolicy
-from hone_registry import audit, models, routes, versions, watching
+from hone_registry import audit, models, release, routes, versions, watching
 from hone_registry.errors import BadRegistry
 from hone_registry.seats import Seats
 from hone_registry.tables import (
@@ -38,7 +38,8 @@ class Import:
     _faults: list[Fault] = field(default_factory=list)
 
     async def apply(self, document: Document) -> None:
-        """Raises BadRegistry when the registry has another version under the number of one of the document's."""
+        """Raises BadRegistry when the registry has another version under the number of one of the document's, or when
+        a route would name a model that was removed."""
         for part in document.models:
             await self._model(part)
         if self._faults:
@@ -50,6 +51,7 @@ class Import:
         if row is None:
             await self._new_model(part)
             return
+        self._released(row, part)
         for version in part.versions:
             await self._version(row, version)
         await self.session.flush()
@@ -68,6 +70,7 @@ class Import:
             description=part.description,
             reading=part.reading,
             created_at=part.created_at,
+            released_at=part.released_at,
         )
         self.session.add(row)
         await self.session.flush()
@@ -80,6 +83,12 @@ class Import:
             self.session.add(_row(ReignRow, row, reign))
             await self.session.flush()  # their order is that of their numbers
         await self._evaluations(row, part)
+
+    def _released(self, row: ModelRow, part: ModelPart) -> None:
+        if (row.released_at is None) != (part.released_at is None):
+            became = "there again" if part.released_at is None else "removed"
+            self._changed(f"model:{row.name}", f"{row.name}: {became}")
+            row.released_at = part.released_at
 
     async def _version(self, model: ModelRow, part: VersionPart) -> None:
         where = f"{model.name}@{part.version}"
@@ -162,6 +171,16 @@ class Import:
                 line = f"route {row.artifact_type}: {part.settings.model}" + ("" if was else ", new")
                 self._changed(f"route:{row.artifact_type}", line)
                 await self.session.merge(row)
+        await self.session.flush()
+        query = select(ModelRow.name).where(
+            ModelRow.tenant == self.tenant, col(ModelRow.released_at).is_not(None)
+        )
+        removed = (await self.session.exec(query)).all()
+        used = await release.used_by(self.session, self.tenant, removed)
+        if used:
+            raise BadRegistry(
+                [(f"route {key}", f"{name} was removed") for name in used for key in used[name]]
+            )
 
     def _changed(self, subject: str, line: str) -> None:
         self.changes.append(line)
