@@ -74,7 +74,12 @@ CONFIGS: dict[str, tuple[dict[str, Any], type[HubError], str]] = {
         "quantized already",
     ),
     "another activation": ({"hidden_act": "gelu"}, ModelUnsupported, "gelu"),
-    "yarn": ({"rope_parameters": {"rope_type": "yarn", "factor": 4.0}}, ModelUnsupported, "yarn"),
+    "a yarn of another slope": (
+        {"rope_parameters": {"rope_type": "yarn", "factor": 4.0, "beta_fast": 64}},
+        ModelUnsupported,
+        "beta_fast",
+    ),
+    "a rope that nobody knows": ({"rope_parameters": {"rope_type": "xyz"}}, ModelUnsupported, "xyz"),
     "a rope without factor": ({"rope_parameters": {"rope_type": "linear"}}, SourceInvalid, "factor"),
     "a width of text": ({"hidden_size": "64"}, SourceInvalid, "hidden_size"),
     "a negative width": ({"hidden_size": -64}, SourceInvalid, "hidden_size"),

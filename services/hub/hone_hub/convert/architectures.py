@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from ..errors import ModelUnsupported
 from .checkpoint import JsonObject
+from .gemma import Gemma2, Gemma3
 from .llama import Llama
+from .phi3 import Phi3
 from .plan import Architecture
+from .qwen import Qwen2, Qwen3
 
 _KNOWN: dict[str, Architecture] = {
     "LlamaForCausalLM": Llama(),
     "MistralForCausalLM": Llama(),  # the same tensors and the same graph within its sliding window
+    "Qwen2ForCausalLM": Qwen2(),
+    "Qwen3ForCausalLM": Qwen3(),
+    "Gemma2ForCausalLM": Gemma2(),
+    "Gemma3ForCausalLM": Gemma3(),
+    "Phi3ForCausalLM": Phi3(),
 }
 
 
 def architecture_of(config: JsonObject) -> Architecture:
+    """Raises ModelUnsupported."""
     match config.get("architectures"):
         case [str(name)]:
             pass

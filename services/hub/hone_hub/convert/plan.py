@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from gguf import GGUFWriter
@@ -67,7 +67,7 @@ class Plan:
 class Architecture(Protocol):
     """One model family. Add a family by writing one module with this shape and naming it in `architectures`."""
 
-    gguf_name: str
+    gguf_name: ClassVar[str]
 
     def plan(self, config: JsonObject, weights: dict[str, Weight]) -> Plan:
         """Raises ModelUnsupported or SourceInvalid."""

@@ -12,7 +12,13 @@ from .hyperparameters import Hyperparameters, at_layer
 from .report import Problem
 
 _Shape = tuple[int, ...]
-_OPTIONAL_ENDINGS = (".bias", "rope_freqs.weight", ".attn_rot_embd")
+_OPTIONAL_ENDINGS = (
+    ".bias",
+    "rope_freqs.weight",
+    "rope_factors_long.weight",
+    "rope_factors_short.weight",
+    ".attn_rot_embd",
+)
 
 
 def llama_problems(header: Header, numbers: Hyperparameters) -> Iterator[Problem]:

@@ -1,0 +1,139 @@
+"""Each family in transformers and, converted, in llama.cpp: the same predictions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+import torch
+from hub_parts.engine import Engine
+from hub_parts.families import FAMILIES, make
+from hub_parts.models import TEXT
+from numpy.typing import NDArray
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from hone_hub.convert import Quant, convert
+from hone_hub.convert.architectures import architecture_of
+from hone_hub.convertible import CONVERTIBLE
+from hone_hub.errors import HubError, ModelUnsupported, SourceInvalid
+from hone_hub.gguf import inspect
+
+
+@pytest.fixture(scope="module", params=FAMILIES, name="made")
+def _made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    return request.param, make(request.param, tmp_path_factory.mktemp("family") / "model")
+
+
+def test_the_logits_of_each_family_equal_transformers(made: tuple[str, Path], tmp_path: Path) -> None:
+    name, folder = made
+    report = convert(folder, tmp_path / "f32.gguf", Quant.F32)
+    convert(folder, tmp_path / "f16.gguf", Quant.F16)
+    inspected = inspect(tmp_path / "f32.gguf")
+    assert inspected.ok and not inspected.problems, inspected.problems
+    assert len(gguf.GGUFReader(tmp_path / "f32.gguf").tensors) == report.tensors
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager"
+    )
+    model.eval()
+    exact, half = Engine(tmp_path / "f32.gguf"), Engine(tmp_path / "f16.gguf")
+    ids = AutoTokenizer.from_pretrained(folder)(TEXT * 2)["input_ids"]
+    for prompt in (ids[:1], ids[5:12], ids[:60], ids[20:220]):
+        if len(prompt) < FAMILIES[name].least_ids:
+            continue
+        expected = log_softmax(model, prompt)
+        assert np.ptp(expected) > 3, "a model this flat would prove nothing"
+        np.testing.assert_allclose(
+            exact.log_probabilities(prompt, len(expected)), expected, atol=FAMILIES[name].atol
+        )
+        found = half.log_probabilities(prompt, len(expected))
+        assert float((np.exp(expected) * (expected - found)).sum()) < 1e-4
+
+
+def log_softmax(model: Any, ids: list[int]) -> NDArray[np.float64]:
+    with torch.no_grad():
+        row = model(torch.tensor([ids])).logits[0, -1].double().numpy()
+    exact = row - row.max()
+    normalised: NDArray[np.float64] = exact - np.log(np.exp(exact).sum())
+    return normalised
+
+
+REFUSED: dict[str, tuple[str, dict[str, Any], type[HubError], str]] = {
+    "gemma 2 that divides otherwise": ("gemma2", {"query_pre_attn_scalar": 256}, ModelUnsupported, "256"),
+    "gemma 2 without a cap": ("gemma2", {"attn_logit_softcapping": None}, ModelUnsupported, "attn_logit"),
+    "gemma 2 that slides elsewhere": (
+        "gemma2", {"layer_types": ["full_attention"] * 3}, ModelUnsupported, "slide",
+    ),
+    "gemma 3 with caps": ("gemma3", {"final_logit_softcapping": 30.0}, ModelUnsupported, "final_logit"),
+    "gemma 3 with another local rope": (
+        "gemma3",
+        {"rope_parameters": {"full_attention": {}, "sliding_attention": {"rope_theta": 5.0}}},
+        ModelUnsupported,
+        "sliding layers' rope",
+    ),
+    "qwen 3 with biases": ("qwen3", {"attention_bias": True}, ModelUnsupported, "biases"),
+    "longrope in qwen": (
+        "qwen2",
+        {"rope_parameters": {"rope_type": "longrope", "short_factor": [1.0] * 8, "long_factor": [1.0] * 8}},
+        ModelUnsupported,
+        "longrope",
+    ),
+    "too few factors": (
+        "phi3, long context",
+        {"rope_parameters": {"rope_type": "longrope", "short_factor": [1.0] * 7, "long_factor": [1.0] * 8}},
+        SourceInvalid,
+        "short_factor",
+    ),
+    "a factor of text": (
+        "phi3, long context",
+        {"rope_parameters": {"rope_type": "longrope", "short_factor": ["1"] * 8, "long_factor": [1.0] * 8}},
+        SourceInvalid,
+        "short_factor",
+    ),
+    "yarn in phi 3": ("phi3", {"rope_parameters": {"rope_type": "yarn", "factor": 2.0}}, ModelUnsupported, "Phi-3"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_llama_cpp_would_read_otherwise_is_refused(tmp_path: Path, case: str) -> None:
+    family, changes, error, words = REFUSED[case]
+    folder = make(family, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text()) | changes
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(error, match=words):
+        convert(folder, tmp_path / "m.gguf", Quant.F16)
+    assert not (tmp_path / "m.gguf").exists()
+
+
+@pytest.mark.parametrize("family", ["qwen2", "phi3"])
+def test_the_context_ends_where_a_window_would_begin_to_matter(tmp_path: Path, family: str) -> None:
+    folder = make(family, tmp_path / "model")
+    window = {"sliding_window": 100, "use_sliding_window": True}
+    config = json.loads((folder / "config.json").read_text()) | window
+    (folder / "config.json").write_text(json.dumps(config))
+    report = convert(folder, tmp_path / "m.gguf", Quant.F16)
+    assert any("sliding window of 100" in warning for warning in report.warnings)
+    assert inspect(tmp_path / "m.gguf").context_length == 100
+
+
+def test_a_dynamic_rope_is_followed_up_to_the_original_context(tmp_path: Path) -> None:
+    folder = make("qwen2", tmp_path / "model")
+    rope = {
+        "rope_parameters": {"rope_type": "dynamic", "factor": 4.0, "original_max_position_embeddings": 128}
+    }
+    config = json.loads((folder / "config.json").read_text()) | rope
+    (folder / "config.json").write_text(json.dumps(config))
+    report = convert(folder, tmp_path / "m.gguf", Quant.F16)
+    assert any("original context of 128" in warning for warning in report.warnings)
+    assert inspect(tmp_path / "m.gguf").context_length == 128
+
+
+def test_what_is_said_to_be_convertible_is() -> None:
+    for name in CONVERTIBLE:
+        assert architecture_of({"architectures": [name]})
+    with pytest.raises(ModelUnsupported) as refused:
+        architecture_of({"architectures": ["XForCausalLM"]})
+    assert all(name in str(refused.value) for name in CONVERTIBLE)
