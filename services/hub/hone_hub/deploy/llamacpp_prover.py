@@ -49,7 +49,7 @@ class Prover:
         told = self._post("/v1/chat/completions", body)
         choice, usage = told["choices"][0], told["usage"]
         return Answer(
-            text=choice["message"].get("content") or "",
+            text=choice["message"].get("content") or choice["message"].get("reasoning_content") or "",
             finish=choice["finish_reason"],
             prompt_tokens=usage["prompt_tokens"],
             completion_tokens=usage["completion_tokens"],

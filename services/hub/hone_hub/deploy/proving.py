@@ -53,11 +53,10 @@ class Proving:
         """Raises HubError, Refused."""
         await tell(Step(stage="prove", message=made.path.name, done=0, total=made.size_bytes))
         reading, base = order.planned.reading, self._base(order.planned.base.model_uri)
-        several = made.size_bytes >= _ONE_THREAD_BELOW_BYTES
         work = ProveWork(
             path=made.path,
             context_tokens=min(made.report["context_length"] or _CONTEXT_TOKENS, _CONTEXT_TOKENS),
-            threads=min(_MOST_THREADS, os.cpu_count() or 1) if several else 1,
+            threads=threads_for(made.size_bytes),
             questions=questions(reading),
             max_tokens=MAX_ANSWER_TOKENS,
             conversations=CONVERSATIONS,
@@ -93,6 +92,10 @@ class Proving:
         except HubError as error:
             raise Refused.because(error) from error
         return path if path.is_file() else None
+
+
+def threads_for(size_bytes: int) -> int:
+    return min(_MOST_THREADS, os.cpu_count() or 1) if size_bytes >= _ONE_THREAD_BELOW_BYTES else 1
 
 
 def _prompts(path: Path, expected: Sequence[str | None], proof: Proof) -> Iterator[Prompt]:

@@ -76,7 +76,7 @@ class DigestMismatch(OllamaError):
 
     def __init__(self, url: str, message: str) -> None:
         super().__init__(
-            f"the file did not arrive whole at {url}: {message}", "check the network between, and train again"
+            f"the file did not arrive whole at {url}: {message}", "check the network between, and try again"
         )
 
 
@@ -84,7 +84,7 @@ class OllamaNameRefused(OllamaError):
     """A name against Ollama's rules."""
 
     def __init__(self, url: str, message: str) -> None:
-        super().__init__(f"{url} does not take the version's name: {message}", "rename the model")
+        super().__init__(f"{url} does not take the name: {message}", "choose another name")
 
 
 class ArchitectureUnsupported(OllamaError):
@@ -113,7 +113,8 @@ class TemplateRefused(OllamaError):
 
     def __init__(self, url: str, message: str) -> None:
         super().__init__(
-            f"{url} does not take the chat template: {message}", "check the template of its base"
+            f"{url} does not take the chat template: {message}",
+            "check the template (of the base, where it has one)",
         )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +30,15 @@ _SLOWEST_BYTES_PER_S = 1e6
 _PIECE_BYTES = 1 << 20
 _MOST_BYTES = 64 << 20  # /api/show lists every tensor, and the lines of a long creation are many
 _MOST_LINE_BYTES = 1 << 20
+_MOST_LAYERS = 1000
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Equal digests are equal weights, templates, parameters."""
+
+    digest: str
+    size_bytes: int
 
 
 class OllamaHost:
@@ -68,6 +78,22 @@ class OllamaHost:
                 return None
             return await self._read(response)
 
+    async def models(self) -> dict[str, Listed]:
+        """By their names, with tags."""
+        told = await self._document("GET", "/api/tags", None, "list its models", _SHORT_S)
+        models, found = told.get("models"), {}
+        for each in models if isinstance(models, list) else ():
+            if isinstance(each, dict) and isinstance(size := each.get("size"), int):
+                found[str(each.get("name"))] = Listed(str(each.get("digest")), size)
+        return found
+
+    async def copy(self, name: str, to: str) -> None:
+        """A second name for the same, in the place of whatever has it."""
+        body = {"source": name, "destination": to}
+        async with self._asked("POST", "/api/copy", body, "name a model", _SHORT_S) as response:
+            if response.status_code != 200:
+                await self._read(response)
+
     async def unload(self, name: str) -> None:
         """Give its memory back, and that of all models of the same file."""
         body = {"model": name, "keep_alive": 0}
@@ -96,10 +122,13 @@ class OllamaHost:
                     await self._read(response)
         await tell(Step(stage="upload", message=self.url, done=size_bytes, total=size_bytes))
 
-    async def create(self, body: Document, tell: OnStep) -> None:
-        """Raises OllamaError also for an error among the lines: some versions go on, and call it success."""
+    async def create(self, body: Document, tell: OnStep, size_bytes: int = 0) -> None:
+        """Raises OllamaError also for an error among the lines: some versions go on, and call it success.
+
+        Some write the file anew, or convert it: ``size_bytes`` of it lengthen the limit."""
         last: Document = {}
-        async with self._asked("POST", "/api/create", body, "create a model", self._limit_s) as response:
+        limit_s = self._limit_s + size_bytes / _SLOWEST_BYTES_PER_S
+        async with self._asked("POST", "/api/create", body, "create a model", limit_s) as response:
             if response.status_code != 200:
                 await self._read(response)
             async with aclosing(self._lines(response)) as lines:
@@ -110,6 +139,24 @@ class OllamaHost:
                     await tell(_step(self.url, line))
         if last.get("status") != "success":
             raise OllamaNotRunning(self.url, "it broke off while it created a model")
+
+    async def pull(self, name: str, tell: OnStep) -> None:
+        """From the library, or what the name says. Goes on where an earlier pull broke off; waits while bytes come.
+
+        Raises OllamaError."""
+        layers: dict[str, tuple[int, int]] = {}
+        last: Document = {}
+        async with self._asked("POST", "/api/pull", {"model": name}, "pull a model", None) as response:
+            if response.status_code != 200:
+                await self._read(response)
+            async with aclosing(self._lines(response)) as lines:
+                async for line in _each_within(lines, self._limit_s, self.url):
+                    if "error" in line:
+                        raise meaning(self.url, str(line["error"]))
+                    last = line
+                    await tell(_pull_step(self.url, line, layers))
+        if last.get("status") != "success":
+            raise OllamaNotRunning(self.url, "it broke off while it pulled a model")
 
     async def chat(self, body: Document) -> Document:
         return await self._document("POST", "/api/chat", {**body, "stream": False}, "answer", self._limit_s)
@@ -131,14 +178,16 @@ class OllamaHost:
 
     @asynccontextmanager
     async def _asked(
-        self, method: str, path: str, body: Document | None, what: str, limit_s: float
+        self, method: str, path: str, body: Document | None, what: str, limit_s: float | None
     ) -> AsyncIterator[httpx.Response]:
         request = self._client.build_request(method, path, json=body)
         async with self._sent(request, what, limit_s) as response:
             yield response
 
     @asynccontextmanager
-    async def _sent(self, request: httpx.Request, what: str, limit_s: float) -> AsyncIterator[httpx.Response]:
+    async def _sent(
+        self, request: httpx.Request, what: str, limit_s: float | None
+    ) -> AsyncIterator[httpx.Response]:
         try:
             async with asyncio.timeout(limit_s):
                 response = await self._client.send(request, stream=True)
@@ -147,7 +196,7 @@ class OllamaHost:
                 finally:
                     await response.aclose()
         except TimeoutError as error:
-            raise OllamaTookTooLong(self.url, what, limit_s) from error
+            raise OllamaTookTooLong(self.url, what, limit_s or 0) from error
         except httpx.HTTPError as error:
             raise OllamaNotRunning(self.url, str(error) or type(error).__name__) from error
 
@@ -203,4 +252,37 @@ def _step(url: str, line: Document) -> Step:
         message=f"{url}: {str(line.get('status', ''))[:200]}",
         done=done if counted and isinstance(done, int) else 0,
         total=total if counted and isinstance(total, int) else 0,
+    )
+
+
+async def _each_within(
+    lines: AsyncIterator[Document], limit_s: float, url: str
+) -> AsyncGenerator[Document, None]:
+    """Lines, of which none is waited for longer than that. Raises OllamaTookTooLong."""
+    while True:
+        try:
+            async with asyncio.timeout(limit_s):
+                line = await anext(lines)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise OllamaTookTooLong(url, "pull a model", limit_s) from error
+        yield line
+
+
+def _pull_step(url: str, line: Document, layers: dict[str, tuple[int, int]]) -> Step:
+    """``layers`` remembers how far each is: bytes done and of all."""
+    digest, done, total = line.get("digest"), line.get("completed", 0), line.get("total")
+    if (
+        isinstance(digest, str)
+        and isinstance(done, int)
+        and isinstance(total, int)
+        and len(layers) < _MOST_LAYERS
+    ):
+        layers[digest] = done, total
+    return Step(
+        stage="pull",
+        message=f"{url}: {str(line.get('status', ''))[:200]}",
+        done=sum(done for done, _ in layers.values()),
+        total=sum(total for _, total in layers.values()),
     )

@@ -1,0 +1,277 @@
+"""Added models for Ollama: staged under a name of their own, proven there, and then called what they are."""
+
+import hashlib
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from hone_chassis.logs import get_logger
+from hone_hub.deploy.models.answering import QUESTIONS, judged, most_tokens
+from hone_hub.deploy.models.errors import ModelNameTaken, NoTemplate, NotOllamasKind, TemplateNotPortable
+from hone_hub.deploy.models.facts import ChatFacts, facts_of
+from hone_hub.deploy.models.go_template import Chosen, NotSayable, chosen
+from hone_hub.deploy.models.order import DeployOrder, ModelFile, Placed
+from hone_hub.deploy.models.rendering import check_rendering, differences
+from hone_hub.deploy.ollama.errors import OllamaError, OllamaNotRunning
+from hone_hub.deploy.ollama.everywhere import Hosts
+from hone_hub.deploy.ollama.history import read_answer
+from hone_hub.deploy.ollama.host import Document, Listed, OllamaHost
+from hone_hub.errors import HubError
+from hone_hub.work import Step
+from hone_hub.worker_process import OnStep
+
+log = get_logger(__name__)
+
+_FROM = re.compile(r"^FROM \S.*/sha256-(?P<digest>[0-9a-f]{64})[ \t]*$", re.MULTILINE)
+_MOST_CONTEXT_TOKENS = 8192  # as memory is predicted where nobody says another
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every host gets. ``given``: the template is a person's."""
+
+    name: str
+    staged: str
+    file: ModelFile
+    facts: ChatFacts
+    template: Chosen
+    given: bool
+    parameters: Document
+
+    def creation(self) -> Document:
+        return {
+            "model": self.staged,
+            "files": {path.name: f"sha256:{sha256}" for path, sha256, _ in self.file.parts()},
+            "template": self.template.template,
+            "parameters": self.parameters,
+        }
+
+
+class OllamaModels:
+    def __init__(self, hosts: Hosts, limit_s: float) -> None:
+        self._hosts, self._limit_s = hosts, limit_s
+
+    async def answers(self) -> bool:
+        """Raises BadOllamaHost."""
+        async with self._hosts.all() as hosts:
+            for host in hosts:
+                try:
+                    await host.check_version()
+                except OllamaError:
+                    continue
+                return True
+        return False
+
+    async def deploy(self, order: DeployOrder, tell: OnStep) -> Placed:
+        """On every host that answers, or on none. Raises HubError, Refused."""
+        if order.file is None:
+            raise NotOllamasKind("there is no GGUF file to give to Ollama", "convert the model first")
+        plan = await self._plan(order, order.file, tell)
+        async with self._there() as (hosts, away), AsyncExitStack() as stack:
+            for host in hosts:
+                await self._check_free(host, plan, order)
+            proofs = {}
+            for host in hosts:
+                await stack.enter_async_context(_staging(host, plan.staged))
+                proofs[host.url] = await self._stage(host, plan, tell)
+            for host in hosts:
+                await _publish(host, plan.staged, order)
+        proof = {"engine": "ollama", "hosts": proofs} | ({"away": away} if away else {})
+        return Placed(f"ollama:{order.name}", order.file.sha256, order.file.total_bytes, "", proof)
+
+    async def remove(self, name: str) -> int:
+        """From every host that answers. Bytes freed, of the first. Raises OllamaError."""
+        freed = 0
+
+        async def remove(host: OllamaHost) -> None:
+            nonlocal freed
+            there = (await host.models()).get(full(name))
+            if there is not None:
+                await host.unload(name)
+                await host.delete(name)
+                freed = max(freed, there.size_bytes)
+
+        await self._hosts.remove(remove)
+        return freed
+
+    async def pull(self, library_name: str, order: DeployOrder, tell: OnStep) -> Placed:
+        """With the template that the library gives it, under ``order.name``. Raises HubError."""
+        proofs, before = {}, {}
+        async with self._there() as (hosts, away):
+            for host in hosts:
+                before[host.url] = models = await host.models()
+                if full(order.name) in models and not _may_be(library_name, order, models):
+                    raise ModelNameTaken(order.name, host.url)
+            try:
+                for host in hosts:
+                    await host.pull(library_name, tell)
+                    await tell(Step(stage="prove", message=f"{host.url}: {library_name}", done=0, total=0))
+                    proofs[host.url] = await answered(host, library_name, await _thinks(host, library_name))
+                for host in hosts:
+                    if full(library_name) != full(order.name):
+                        await host.copy(library_name, order.name)
+                placed = (await hosts[0].models())[full(order.name)]
+                sha256 = await _weights_digest(hosts[0], order.name) or placed.digest
+            finally:
+                for host in hosts:
+                    await _tidy(host, library_name, order.name, before[host.url], host.url in proofs)
+        proof = {"engine": "ollama", "template": "the library's", "hosts": proofs}
+        return Placed(
+            f"ollama:{order.name}", sha256, placed.size_bytes, "", proof | ({"away": away} if away else {})
+        )
+
+    async def _plan(self, order: DeployOrder, file: ModelFile, tell: OnStep) -> Plan:
+        """Raises NoTemplate, TemplateNotPortable, Refused."""
+        facts = await facts_of(file.path, self._limit_s, tell)
+        context = order.context_tokens or min(facts.context_tokens or 0, _MOST_CONTEXT_TOKENS)
+        parameters: Document = {"stop": list(facts.stops)} if facts.stops else {}
+        return Plan(
+            name=order.name,
+            staged=staged(order.name),
+            file=file,
+            facts=facts,
+            template=template_for(facts, order.template, file.path.name),
+            given=order.template is not None,
+            parameters=parameters | ({"num_ctx": context} if context else {}),
+        )
+
+    @asynccontextmanager
+    async def _there(self) -> AsyncIterator[tuple[Sequence[OllamaHost], Sequence[str]]]:
+        """The hosts that answer, and the addresses of the others. Raises OllamaError where none does."""
+        async with self._hosts.all() as hosts:
+            answering: list[OllamaHost] = []
+            away: list[str] = []
+            reason: OllamaNotRunning | None = None
+            for host in hosts:
+                try:
+                    await host.check_version()
+                    answering.append(host)
+                except OllamaNotRunning as error:
+                    away.append(host.url)
+                    reason = error
+            if reason is not None and not answering:
+                raise reason
+            yield answering, away
+
+    async def _check_free(self, host: OllamaHost, plan: Plan, order: DeployOrder) -> None:
+        """What has the name already may be what an earlier delivery made. Raises ModelNameTaken."""
+        if order.replace:
+            return
+        shown = await host.show(plan.name)
+        if shown is not None and shown.get("template") != plan.template.template:
+            raise ModelNameTaken(plan.name, host.url)
+
+    async def _stage(self, host: OllamaHost, plan: Plan, tell: OnStep) -> dict[str, Any]:
+        for path, sha256, size_bytes in plan.file.parts():
+            await host.upload(path, f"sha256:{sha256}", size_bytes, tell)
+        await host.create(plan.creation(), tell, plan.file.total_bytes)
+        await tell(
+            Step(stage="prove", message=f"{host.url}: {plan.name}", done=0, total=plan.file.total_bytes)
+        )
+        template: dict[str, Any] = {"origin": plan.template.origin}
+        if not plan.given:
+            template["conversations"] = await check_rendering(
+                host, plan.staged, plan.template.template, plan.facts
+            )
+        elif plan.facts.renders:
+            template["conversations"] = await differences(
+                host, plan.staged, plan.template.template, plan.facts
+            )
+        if plan.template.remarks:
+            template["remarks"] = list(plan.template.remarks)
+        return {"template": template, **await answered(host, plan.staged, plan.facts.thinks)}
+
+
+def template_for(facts: ChatFacts, given: str | None, what: str) -> Chosen:
+    """Raises NoTemplate, TemplateNotPortable."""
+    if given is not None:
+        return Chosen(given, "given")
+    if not facts.renders:
+        raise NoTemplate(what)
+    try:
+        return chosen(facts.template, facts.rendered(), facts.probes)
+    except NotSayable as error:
+        raise TemplateNotPortable(str(error)) from error
+
+
+async def answered(host: OllamaHost, name: str, thinks: bool) -> dict[str, Any]:
+    """Raises DoesNotAnswer, OllamaError."""
+    answers = []
+    for question in QUESTIONS:
+        body = {
+            "model": name,
+            "messages": [{"role": "user", "content": question}],
+            "options": {"temperature": 0, "num_predict": most_tokens(thinks)},
+            "think": False,
+        }
+        answers.append(read_answer(host.url, await host.chat(body)))
+    return judged(answers, thinks)
+
+
+def full(name: str) -> str:
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
+def staged(name: str) -> str:
+    """The same at every try, so that what a try left is not left for good."""
+    return f"hone-unproven:{hashlib.sha256(full(name).encode()).hexdigest()[:16]}"
+
+
+@asynccontextmanager
+async def _staging(host: OllamaHost, name: str) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        try:
+            await host.unload(name)
+            await host.delete(name)
+        except HubError as error:
+            log.warning("what was staged could not be removed", model=name, error=str(error))
+
+
+async def _publish(host: OllamaHost, staged_as: str, order: DeployOrder) -> None:
+    """Equal manifests have equal digests: what is there already may be this very model. Raises ModelNameTaken."""
+    models = await host.models()
+    made, there = models.get(full(staged_as)), models.get(full(order.name))
+    if made is None:
+        raise OllamaNotRunning(host.url, "it lost what it has just created")
+    if there is not None and there.digest == made.digest:
+        return
+    if there is not None and not order.replace:
+        raise ModelNameTaken(order.name, host.url)
+    if there is not None:
+        await host.unload(order.name)
+    await host.copy(staged_as, order.name)
+
+
+def _may_be(library_name: str, order: DeployOrder, models: Mapping[str, Listed]) -> bool:
+    """Whether what has the name may be written over: it is the library's model itself, or a copy of it."""
+    if order.replace or full(library_name) == full(order.name):
+        return True
+    pulled = models.get(full(library_name))
+    return pulled is not None and pulled.digest == models[full(order.name)].digest
+
+
+async def _thinks(host: OllamaHost, name: str) -> bool:
+    shown = await host.show(name) or {}
+    return "thinking" in (shown.get("capabilities") or ()) or "<think>" in str(shown.get("template", ""))
+
+
+async def _weights_digest(host: OllamaHost, name: str) -> str | None:
+    found = _FROM.search(str((await host.show(name) or {}).get("modelfile", "")))
+    return found["digest"] if found is not None else None
+
+
+async def _tidy(
+    host: OllamaHost, library_name: str, name: str, before: Mapping[str, Listed], proven: bool
+) -> None:
+    """What failed goes, and a name that nobody asked for; what was there before stays."""
+    if full(library_name) in before or (proven and full(library_name) == full(name)):
+        return
+    try:
+        await host.unload(library_name)
+        await host.delete(library_name)
+    except HubError as error:
+        log.warning("what was pulled could not be removed", model=library_name, error=str(error))
