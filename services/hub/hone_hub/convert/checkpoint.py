@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ _MAX_CONFIG_BYTES = 1 << 20
 _MAX_INDEX_BYTES = 16 << 20
 _MAX_TOKENIZER_BYTES = 64 << 20  # the largest in use have 34 MB
 _MAX_TEMPLATE_BYTES = 1 << 20
+_MORE_TEMPLATES = "additional_chat_templates"
+_MOST_TEMPLATES = 20
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -32,8 +35,9 @@ class Checkpoint:
         self._refuse_own_code()
 
     def path(self, name: str) -> Path:
-        """A regular file of the folder by its plain name; refuses names and links that lead elsewhere."""
-        if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
+        """A regular file of the folder, or of a folder in it, by its name; refuses what leads elsewhere."""
+        parts = name.split("/")
+        if len(parts) > 2 or any(part in ("", ".", "..") for part in parts) or "\\" in name or "\0" in name:
             raise SourceUnsafe(
                 f"the model refers to the file {name!r}", "every file must lie in the model's folder"
             )
@@ -56,7 +60,7 @@ class Checkpoint:
     def has(self, name: str) -> bool:
         return (self.folder / name).exists() or (self.folder / name).is_symlink()
 
-    def text_file(self, name: str, max_bytes: int) -> str:
+    def binary_file(self, name: str, max_bytes: int = _MAX_TOKENIZER_BYTES) -> bytes:
         path = self.path(name)
         try:
             with path.open("rb") as stream:
@@ -65,10 +69,15 @@ class Checkpoint:
             raise FileUnreadable(path, error) from error
         if len(raw) > max_bytes:
             raise SourceInvalid(f"{path} has more than {max_bytes} bytes", "this is not a usual model folder")
+        return raw
+
+    def text_file(self, name: str, max_bytes: int) -> str:
         try:
-            return raw.decode("utf-8")
+            return self.binary_file(name, max_bytes).decode("utf-8")
         except UnicodeDecodeError as error:
-            raise SourceInvalid(f"{path} is not UTF-8", "download the model folder again") from error
+            raise SourceInvalid(
+                f"{self.folder / name} is not UTF-8", "download the model folder again"
+            ) from error
 
     def json_file(self, name: str, max_bytes: int) -> JsonObject:
         text = self.text_file(name, max_bytes)
@@ -89,7 +98,7 @@ class Checkpoint:
     def tokenizer(self) -> JsonObject:
         if not self.has("tokenizer.json"):
             raise SourceInvalid(
-                f"{self.folder} has no tokenizer.json",
+                f"{self.folder} has neither tokenizer.json nor tokenizer.model",
                 "save the tokenizer once with transformers' AutoTokenizer(...).save_pretrained",
             )
         return self.json_file("tokenizer.json", _MAX_TOKENIZER_BYTES)
@@ -98,13 +107,15 @@ class Checkpoint:
         return self.json_file("model.safetensors.index.json", _MAX_INDEX_BYTES)
 
     def chat_templates(self) -> dict[str, str]:
-        """Templates by name, "default" for the usual one. A file of its own wins over the configuration."""
+        """Templates by name, "default" for the usual one. A file of its own wins over the configuration, and files of
+        the folder for further ones over all, as in transformers."""
         if self.has("chat_template.jinja"):
-            return {"default": self.text_file("chat_template.jinja", _MAX_TEMPLATE_BYTES)}
-        entry = self.optional_json("tokenizer_config.json").get("chat_template")
-        if entry is None:
-            return {}
-        named = {"default": entry} if isinstance(entry, str) else _named_templates(entry)
+            named = {"default": self.text_file("chat_template.jinja", _MAX_TEMPLATE_BYTES)}
+        else:
+            entry = self.optional_json("tokenizer_config.json").get("chat_template")
+            named = {"default": entry} if isinstance(entry, str) else _named_templates(entry)
+        for path in islice(sorted((self.folder / _MORE_TEMPLATES).glob("*.jinja")), _MOST_TEMPLATES):
+            named[path.stem] = self.text_file(f"{_MORE_TEMPLATES}/{path.name}", _MAX_TEMPLATE_BYTES)
         if any(len(text) > _MAX_TEMPLATE_BYTES for text in named.values()):
             raise SourceInvalid("the chat template has more than a megabyte", "shorten it")
         return named
@@ -137,6 +148,8 @@ def _allowed_roots(folder: Path) -> list[Path]:
 
 def _named_templates(entry: object) -> dict[str, str]:
     named: dict[str, str] = {}
+    if entry is None:
+        return named
     for item in entry if isinstance(entry, list) else [None]:
         if not (
             isinstance(item, dict)

@@ -19,6 +19,14 @@ _LETTERS_AND_ON = (
 )
 _LLAMA3 = _LETTERS_AND_ON % r"\p{N}{1,3}"
 _QWEN2 = _LETTERS_AND_ON % r"\p{N}"
+_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_CASES = (
+    rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+%s|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*%s|"
+    r"%s| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_ENDINGS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+_GPT_4O = _CASES % (_ENDINGS, _ENDINGS, r"\p{N}{1,3}")
+_TEKKEN = _CASES % ("", "", r"\p{N}")
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,12 @@ GPT2 = PreTokenizer("gpt-2", ignore_merges=False)
 LLAMA_BPE = PreTokenizer("llama-bpe", ignore_merges=True)
 QWEN2 = PreTokenizer("qwen2", ignore_merges=False)
 SMOLLM = PreTokenizer("smollm", ignore_merges=False)
+_BY_REGEX = {
+    _LLAMA3: LLAMA_BPE,
+    _QWEN2: QWEN2,
+    _GPT_4O: PreTokenizer("gpt-4o", ignore_merges=False),  # Phi-4-mini
+    _TEKKEN: PreTokenizer("tekken", ignore_merges=True),  # Mistral Nemo
+}
 
 
 def recognise(entry: object) -> PreTokenizer:
@@ -46,16 +60,21 @@ def recognise(entry: object) -> PreTokenizer:
         ] if bytes_.get("use_regex", True):
             return SMOLLM
         case [
-            {"type": "Split", "pattern": {"Regex": str(regex)}, "behavior": "Isolated", "invert": False},
+            {"type": "Split", "pattern": {"Regex": str(regex)}} as split,
             {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False},
-        ] if regex in (_LLAMA3, _QWEN2):
-            return LLAMA_BPE if regex == _LLAMA3 else QWEN2
+        ] if regex in _BY_REGEX and _isolates(split):
+            return _BY_REGEX[regex]
         case steps:
             kinds = " then ".join(str(step.get("type")) for step in steps) or "none"
             raise TokenizerUnsupported(
                 f"the tokenizer splits text in a way llama.cpp is not known to repeat ({kinds})",
-                "known are byte-level BPE as in GPT-2, Llama 3, Qwen 2 and SmolLM; look for a GGUF of this model",
+                "known are those of GPT-2, Llama 3, Qwen 2, SmolLM, GPT-4o and Tekken; look for a GGUF of this model",
             )
+
+
+def _isolates(split: _Json) -> bool:
+    """What matches is a piece; so is what is left when all else is removed, and nothing is."""
+    return (split.get("behavior"), split.get("invert")) in (("Isolated", False), ("Removed", True))
 
 
 def _steps(entry: object) -> list[_Json]:

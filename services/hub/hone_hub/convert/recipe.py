@@ -14,6 +14,9 @@ from .quantize import Mix, Quant, row_bytes
 from .safetensors import open_weights
 from .vocabulary import Vocabulary, read_vocabulary
 
+# Without one of these it would not load the file.
+_NAMED_THERE = frozenset({"<unk>", "<s>", "</s>", "<|endoftext|>"})
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -33,14 +36,15 @@ class Recipe:
         """Reads all but the weights themselves; raises ConversionError for what cannot be converted."""
         architecture = architecture_of(checkpoint.config)
         plan = architecture.plan(checkpoint.config, open_weights(checkpoint))
+        vocabulary = read_vocabulary(checkpoint, plan.vocabulary_size)
         return cls(
             checkpoint=checkpoint,
             architecture=architecture,
             plan=plan,
-            vocabulary=read_vocabulary(checkpoint, plan.vocabulary_size),
+            vocabulary=vocabulary,
             chat_templates=checkpoint.chat_templates(),
             quant=quant,
-            name=name or checkpoint.folder.resolve().name,
+            name=_name(name or checkpoint.folder.resolve().name, architecture, vocabulary),
             version=version,
         )
 
@@ -55,6 +59,16 @@ class Recipe:
     @cached_property
     def data_bytes(self) -> int:
         return sum(size_bytes(tensor, kind) for tensor, kind in self.steps)
+
+
+def _name(name: str, architecture: Architecture, vocabulary: Vocabulary) -> str:
+    """llama.cpp tells by the model's name that Phi-3's special tokens swallow the white space after them.
+
+    Source: llama.cpp, src/llama-vocab.cpp, "set attributes by model/tokenizer name".
+    """
+    told = any(part in name.lower() for part in ("phi-3", "phi3"))
+    strips = architecture.gguf_name == "phi3" and vocabulary.strips_after
+    return f"{name} (phi-3)" if strips and not told and set(vocabulary.tokens) >= _NAMED_THERE else name
 
 
 def size_bytes(tensor: PlannedTensor, kind: TensorKind) -> int:

@@ -55,7 +55,12 @@ def read_special_tokens(
         found[role] = by_name if by_name is not None else next(iter(ids), None)
     ends = [*_ids(generation, "eos", len(positions)), *_ids(checkpoint.config, "eos", len(positions))]
     eot = _turn_end([number for number in ends if number != found["eos"]], positions)
-    add_bos, add_eos = _added_around(tokenizer.get("post_processor"), found["bos"], found["eos"], positions)
+    if tokenizer:
+        add_bos, add_eos = _added_around(
+            tokenizer.get("post_processor"), found["bos"], found["eos"], positions
+        )
+    else:  # a tokenizer.model alone: its models begin with one, unless they say otherwise
+        add_bos, add_eos = settings.get("add_bos_token") is not False, settings.get("add_eos_token") is True
     warnings = _contradictions(settings, add_bos, add_eos)
     return SpecialTokens(**found, eot=eot, add_bos=add_bos, add_eos=add_eos, warnings=warnings)
 

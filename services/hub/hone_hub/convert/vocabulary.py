@@ -1,4 +1,4 @@
-"""A byte-level BPE tokenizer.json as llama.cpp needs it."""
+"""A tokenizer as llama.cpp needs it: byte-level BPE, or SentencePiece's."""
 
 from __future__ import annotations
 
@@ -9,72 +9,141 @@ from typing import Any
 from gguf import GGUFWriter
 
 from ..errors import SourceInvalid, TokenizerUnsupported
+from . import sentencepiece
+from .added_tokens import added_tokens, check_added
+from .byte_level import check_model, check_normalizer
 from .checkpoint import Checkpoint, JsonObject
-from .pre_tokenizer import PreTokenizer, recognise
+from .pre_tokenizer import recognise
+from .sentencepiece import Pieces
 from .special_tokens import SpecialTokens, read_special_tokens
-
-_LOOK_FOR_GGUF = "look for a GGUF of this model"
-_OVERLAPS_CHECKED_UP_TO = 2000  # added tokens; comparing them is quadratic
 
 
 class TokenType(IntEnum):
     """llama.cpp's llama_token_type."""
 
     NORMAL = 1
+    UNKNOWN = 2
     CONTROL = 3
     USER_DEFINED = 4
     UNUSED = 5
+    BYTE = 6
+
+
+@dataclass(frozen=True)
+class ByteLevel:
+    """``pre`` names how text is split before it is joined by ``merges``."""
+
+    pre: str
+    merges: list[str]
+
+    def write(self, writer: GGUFWriter) -> None:
+        writer.add_tokenizer_model("gpt2")
+        writer.add_tokenizer_pre(self.pre)
+        writer.add_token_merges(self.merges)
+
+
+@dataclass(frozen=True)
+class SentencePiece:
+    """``scores`` say what is joined first, by token."""
+
+    scores: list[float]
+    space_prefix: bool
+
+    def write(self, writer: GGUFWriter) -> None:
+        writer.add_tokenizer_model("llama")
+        writer.add_tokenizer_pre("default")
+        writer.add_token_scores(self.scores)
+        writer.add_add_space_prefix(self.space_prefix)
 
 
 @dataclass(frozen=True)
 class Vocabulary:
     tokens: list[str]
     types: list[TokenType]
-    merges: list[str]
-    pre_tokenizer: PreTokenizer
+    joining: ByteLevel | SentencePiece
     special: SpecialTokens
     warnings: list[str] = field(default_factory=list)
+    strips_after: bool = False
+    """Whether special tokens swallow the white space after them."""
 
     def write(self, writer: GGUFWriter) -> None:
-        writer.add_tokenizer_model("gpt2")
-        writer.add_tokenizer_pre(self.pre_tokenizer.name)
+        self.joining.write(writer)
         writer.add_token_list(self.tokens)
         writer.add_token_types([int(kind) for kind in self.types])
-        writer.add_token_merges(self.merges)
         self.special.write(writer)
 
 
 def read_vocabulary(checkpoint: Checkpoint, size: int) -> Vocabulary:
     """The vocabulary padded to the embedding's `size` rows. Raises TokenizerUnsupported or SourceInvalid."""
+    if not checkpoint.has("tokenizer.json") and checkpoint.has("tokenizer.model"):
+        return _pieces(checkpoint, {}, sentencepiece.from_model(checkpoint), size)
     tokenizer = checkpoint.tokenizer()
     model = tokenizer.get("model")
     if not isinstance(model, dict) or model.get("type") != "BPE":
         kind = model.get("type") if isinstance(model, dict) else None
         raise TokenizerUnsupported(
-            f"the tokenizer is of the kind {kind!r}, not byte-level BPE", _LOOK_FOR_GGUF
+            f"the tokenizer is of the kind {kind!r}, not BPE", "look for a GGUF of this model"
         )
-    warnings = _check_normalizer(tokenizer.get("normalizer"))
+    ids, merges = _token_ids(model), _merges(model)
+    if sentencepiece.is_sentencepiece(tokenizer):
+        return _pieces(checkpoint, tokenizer, sentencepiece.from_json(tokenizer, merges, ids), size)
+    warnings = check_normalizer(tokenizer.get("normalizer"))
     pre_tokenizer = recognise(tokenizer.get("pre_tokenizer"))
-    ids = _token_ids(model)
-    warnings += _check_model(model, ids, pre_tokenizer)
-    added = _added_tokens(tokenizer)
-    warnings += _check_added(added)
+    warnings += check_model(model, ids, pre_tokenizer)
+    added = added_tokens(tokenizer)
+    warnings += check_added(added)
     tokens, types = _lay_out(ids, added, size)
-    positions = {token: number for number, token in enumerate(tokens)}
-    special = read_special_tokens(checkpoint, tokenizer, positions)
-    return Vocabulary(tokens, types, _merges(model), pre_tokenizer, special, warnings + special.warnings)
+    special = read_special_tokens(checkpoint, tokenizer, _positions(tokens))
+    joining = ByteLevel(pre_tokenizer.name, merges)
+    return Vocabulary(tokens, types, joining, special, warnings + special.warnings, _strips(added))
 
 
-def _check_normalizer(entry: object) -> list[str]:
-    if entry is None:
-        return []
-    if isinstance(entry, dict) and entry.get("type") == "NFC":
-        return ["llama.cpp does not normalise text to NFC as this tokenizer does: send NFC text"]
-    kind = entry.get("type") if isinstance(entry, dict) else entry
-    problem = f"the tokenizer rewrites text before splitting it ({kind}), which llama.cpp does not"
-    raise TokenizerUnsupported(
-        problem, "apply it in the caller or the chat template and save the tokenizer without it"
-    )
+def _pieces(checkpoint: Checkpoint, tokenizer: JsonObject, pieces: Pieces, size: int) -> Vocabulary:
+    added = pieces.added | added_tokens(tokenizer) | _added_beside(checkpoint, tokenizer)
+    warnings = [*pieces.warnings, *check_added(added)]
+    joined = {
+        number
+        for number, entry in added.items()
+        if "\u2581" in entry["content"] and not entry.get("normalized") and entry["content"] in pieces.scores
+    }
+    found = {number: entry for number, entry in added.items() if number not in joined}
+    tokens, types = _lay_out(pieces.ids, found, size)
+    special = read_special_tokens(checkpoint, tokenizer, _positions(tokens))
+    for number, token in enumerate(tokens):
+        if types[number] is TokenType.NORMAL and token in sentencepiece.BYTES:
+            types[number] = TokenType.BYTE
+        elif token == pieces.unknown:
+            types[number] = TokenType.UNKNOWN
+    scores = [pieces.scores.get(token, sentencepiece.NEVER) for token in tokens]
+    # Text is compared with these before spaces are written as SentencePiece does.
+    shown = [
+        token.replace("\u2581", " ") if kind is TokenType.USER_DEFINED else token
+        for token, kind in zip(tokens, types, strict=True)
+    ]
+    joining = SentencePiece(scores, pieces.space_prefix)
+    return Vocabulary(shown, types, joining, special, warnings + special.warnings, _strips(added))
+
+
+def _added_beside(checkpoint: Checkpoint, tokenizer: JsonObject) -> dict[int, dict[str, Any]]:
+    """Where there is no tokenizer.json to name them, tokenizer_config.json does."""
+    if tokenizer:
+        return {}
+    listed = checkpoint.optional_json("tokenizer_config.json").get("added_tokens_decoder")
+    entries = listed.items() if isinstance(listed, dict) else ()
+    named = [
+        {"id": int(number), **entry}
+        for number, entry in entries
+        if isinstance(entry, dict) and number.isascii() and number.isdecimal() and len(number) < 10
+    ]
+    return added_tokens({"added_tokens": named})
+
+
+def _strips(added: dict[int, dict[str, Any]]) -> bool:
+    return any(entry.get("special") and entry.get("rstrip") for entry in added.values())
+
+
+def _positions(tokens: list[str]) -> dict[str, int]:
+    return {token: number for number, token in enumerate(tokens)}
 
 
 def _token_ids(model: JsonObject) -> dict[str, int]:
@@ -82,30 +151,6 @@ def _token_ids(model: JsonObject) -> dict[str, int]:
     if not isinstance(vocabulary, dict) or not all(type(number) is int for number in vocabulary.values()):
         raise SourceInvalid("the vocabulary in tokenizer.json is malformed", "save the tokenizer again")
     return vocabulary
-
-
-def _check_model(model: JsonObject, ids: dict[str, int], pre_tokenizer: PreTokenizer) -> list[str]:
-    for option in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
-        if model.get(option):
-            raise TokenizerUnsupported(
-                f"the tokenizer's option {option} has no equal in llama.cpp", _LOOK_FOR_GGUF
-            )
-    if bool(model.get("ignore_merges")) != pre_tokenizer.ignore_merges:
-        flag = model.get("ignore_merges")
-        problem = f"ignore_merges is {flag} and llama.cpp's {pre_tokenizer.name} has the opposite"
-        raise TokenizerUnsupported(problem, _LOOK_FOR_GGUF)
-    missing = [symbol for symbol in byte_symbols() if symbol not in ids]
-    if missing and model.get("unk_token") is not None:
-        problem = f"{len(missing)} of the 256 bytes have no token and become {model['unk_token']!r}"
-        raise TokenizerUnsupported(problem, "train the tokenizer with the whole byte alphabet")
-    return [f"{len(missing)} of the 256 bytes have no token: such text is dropped"] if missing else []
-
-
-def byte_symbols() -> list[str]:
-    """The printable stand-ins of the 256 bytes in a byte-level vocabulary. Source: GPT-2's bytes_to_unicode."""
-    printable = {*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    others = iter(range(0x100, 0x200))
-    return [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]
 
 
 def _merges(model: JsonObject) -> list[str]:
@@ -121,53 +166,11 @@ def _merges(model: JsonObject) -> list[str]:
                     f"the merge {entry!r} in tokenizer.json is malformed", "save the tokenizer again"
                 )
         if not left or not right or " " in left or " " in right:
-            raise TokenizerUnsupported(f"the merge {entry!r} holds a space or nothing", _LOOK_FOR_GGUF)
+            raise TokenizerUnsupported(
+                f"the merge {entry!r} holds a space or nothing", "look for a GGUF of this model"
+            )
         merges.append(f"{left} {right}")
     return merges
-
-
-def _added_tokens(tokenizer: JsonObject) -> dict[int, dict[str, Any]]:
-    added: dict[int, dict[str, Any]] = {}
-    for entry in tokenizer.get("added_tokens") or []:
-        match entry:
-            case {"id": int(number), "content": str(content)} if content and number >= 0:
-                added[number] = entry
-            case _:
-                raise SourceInvalid(
-                    f"the added token {entry!r} in tokenizer.json is malformed", "save it again"
-                )
-    return added
-
-
-def _check_added(added: dict[int, dict[str, Any]]) -> list[str]:
-    warnings = [
-        f"the added token {entry['content']!r} has {option}, which llama.cpp does not follow"
-        for entry in added.values()
-        for option in ("lstrip", "rstrip", "single_word")
-        if entry.get(option)
-    ]
-    contents = [str(entry["content"]) for entry in added.values()]
-    if len(contents) <= _OVERLAPS_CHECKED_UP_TO and (pair := _overlap(contents)):
-        left, right = pair
-        warnings.append(
-            f"added tokens can overlap, as {left!r} and {right!r}: where they do, llama.cpp takes the longer one "
-            "and transformers the one that comes first"
-        )
-    return warnings
-
-
-def _overlap(contents: list[str]) -> tuple[str, str] | None:
-    """Two tokens of which the later, longer one begins within the first."""
-    beginnings: dict[str, list[str]] = {}
-    for content in contents:
-        for length in range(1, len(content)):
-            beginnings.setdefault(content[:length], []).append(content)
-    for left in contents:
-        for start in range(1, len(left)):
-            for right in beginnings.get(left[start:], []):
-                if len(right) > len(left):
-                    return left, right
-    return None
 
 
 def _lay_out(

@@ -51,6 +51,8 @@ class FakeModel:
 
     def rendered(self, messages: list[dict[str, str]]) -> str:
         """As the tests' templates do: all turns with ChatML's marks, or the last one, or its text alone."""
+        if "{{" not in self.template:
+            return self.template
         if ".Messages" not in self.template:
             return messages[-1]["content"]
         if "slice" in self.template:
@@ -72,6 +74,7 @@ class FakeOllama:
     troubled: int = 1_000_000
     url: str = ""
     models: dict[str, FakeModel] = field(default_factory=dict)
+    library: dict[str, FakeModel] = field(default_factory=dict)
     created: list[dict[str, Any]] = field(default_factory=list)
     headers: dict[str, Header] = field(default_factory=dict)
 
@@ -79,6 +82,9 @@ class FakeOllama:
         return Starlette(
             routes=[
                 Route("/api/version", self._version),
+                Route("/api/tags", self._tags),
+                Route("/api/copy", self._copy, methods=["POST"]),
+                Route("/api/pull", self._pull, methods=["POST"]),
                 Route("/api/show", self._show, methods=["POST"]),
                 Route("/api/delete", self._delete, methods=["DELETE"]),
                 Route("/api/blobs/{digest}", self._blob, methods=["HEAD", "POST"]),
@@ -104,6 +110,36 @@ class FakeOllama:
         body = await request.json()
         model = self.models.get(_full(body["model"]))
         return _json(self._shown(_full(body["model"]), model)) if model else _not_found(body["model"])
+
+    async def _tags(self, request: Request) -> Response:
+        models = [self._listed(name, model) for name, model in self.models.items()]
+        return _json({"models": models})
+
+    async def _copy(self, request: Request) -> Response:
+        body = await request.json()
+        model = self.models.get(_full(body["source"]))
+        if model is None:
+            return _not_found(body["source"])
+        self.models[_full(body["destination"])] = model
+        return Response(None, 200)
+
+    async def _pull(self, request: Request) -> Response:
+        """What ``library`` has; nothing else can be reached."""
+        name = _full((await request.json())["model"])
+        digest = "sha256:" + "b" * 64
+        lines: list[dict[str, Any]] = [{"status": "pulling manifest"}]
+        if self.has("no_network"):
+            reason = "dial tcp: lookup registry.ollama.ai: no such host"
+            lines.append({"error": f'pull model manifest: Get "https://registry.ollama.ai/v2/": {reason}'})
+        elif name not in self.library:
+            lines.append({"error": "pull model manifest: file does not exist"})
+        else:
+            for done in (0, 500, 1000):
+                layer = {"digest": digest, "total": 1000} | ({"completed": done} if done else {})
+                lines.append({"status": "pulling bbbbbbbbbbbb", **layer})
+            self.models[name] = self.library[name]
+            lines += [{"status": "writing manifest"}, {"status": "success"}]
+        return StreamingResponse(self._streamed(lines, cut=False), media_type="application/x-ndjson")
 
     async def _delete(self, request: Request) -> Response:
         body = await request.json()
@@ -223,6 +259,8 @@ class FakeOllama:
         if refusal := self._refusal(body):
             return refusal
         model = self.models[_full(body["model"])]
+        if "template" in body:
+            model = replace(model, template=body["template"])
         if "prompt" not in body:
             return _json({**_said(body), "response": "", "done_reason": "unload", "done": True})
         system = body.get("system", model.system)
@@ -282,6 +320,18 @@ class FakeOllama:
 
     def _path(self, digest: str) -> Path:
         return self.folder / digest.replace(":", "-")
+
+    def _listed(self, name: str, model: FakeModel) -> dict[str, Any]:
+        parts = [model.digest, model.template, model.system, model.messages, model.parameters]
+        return {
+            "name": name, "model": name, "modified_at": model.modified_at,
+            "size": self._path(model.digest).stat().st_size,
+            "digest": hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
+            "details": {
+                "parent_model": model.parent, "format": "gguf", "family": "llama", "families": ["llama"],
+                "parameter_size": "3.24M", "quantization_level": "Q8_0",
+            },
+        }  # fmt: skip
 
     def _shown(self, name: str, model: FakeModel) -> dict[str, Any]:
         header = self._header(model.digest)

@@ -35,12 +35,22 @@ _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
     r"%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_CASES = (
+    rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+%s|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*%s|"
+    r"%s| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_ENDINGS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
 _FAST: Any = PreTrainedTokenizerFast  # its constructor has no types
 
 
 def _split(digits: str) -> pre_tokenizers.PreTokenizer:
+    return _split_by(_WORDS % digits, "isolated")
+
+
+def _split_by(regex: str, behavior: str, invert: bool = False) -> pre_tokenizers.PreTokenizer:
     bytes_ = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(_WORDS % digits), "isolated"), bytes_])
+    return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(regex), behavior, invert), bytes_])
 
 
 def _gpt2() -> pre_tokenizers.PreTokenizer:
@@ -51,6 +61,8 @@ PRE_TOKENIZERS: dict[str, Callable[[], pre_tokenizers.PreTokenizer]] = {
     "gpt-2": _gpt2,
     "llama-bpe": lambda: _split(r"\p{N}{1,3}"),
     "qwen2": lambda: _split(r"\p{N}"),
+    "gpt-4o": lambda: _split_by(_CASES % (_ENDINGS, _ENDINGS, r"\p{N}{1,3}"), "removed", invert=True),
+    "tekken": lambda: _split_by(_CASES % ("", "", r"\p{N}"), "isolated"),
     "smollm": lambda: pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), _gpt2()]),
 }
 
@@ -120,7 +132,7 @@ def randomise(model: torch.nn.Module, spread: float = 0.15) -> None:
 
 
 def make_tokenizer(pre: str, add_bos: bool = False) -> PreTrainedTokenizerFast:
-    tokenizer = Tokenizer(models.BPE(ignore_merges=pre == "llama-bpe"))
+    tokenizer = Tokenizer(models.BPE(ignore_merges=pre in ("llama-bpe", "tekken")))
     tokenizer.pre_tokenizer = PRE_TOKENIZERS[pre]()
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(

@@ -1,0 +1,92 @@
+"""Models of a few thousand weights that say one word and stop, whatever they are asked, under any chat template.
+
+The last token alone decides which one comes next: attention and feed-forward are there and write nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+from hub_parts.starter import STARTER
+
+WORD = "hello"
+_WIDTH, _CONTEXT = 32, 1024
+_NORMAL, _CONTROL = 1, 3
+
+
+def answering(
+    path: Path,
+    template: str | None,
+    *,
+    specials: Sequence[str] = ("<|im_start|>", "<|im_end|>"),
+    end: str = "<|im_end|>",
+    bos: str | None = None,
+    add_bos: bool = False,
+    stops: bool = True,
+    architecture: str = "llama",
+    shards: int = 1,
+) -> Path:
+    """A GGUF. ``specials`` are tokens of their own; without ``stops`` it says its word for ever."""
+    tokens, types, merges = _vocabulary([*specials, end, *([bos] if bos else [])])
+    writer = gguf.GGUFWriter(path, architecture)
+    writer.add_name("answering")
+    writer.add_context_length(_CONTEXT)
+    writer.add_embedding_length(_WIDTH)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(_WIDTH)
+    writer.add_head_count(1)
+    writer.add_head_count_kv(1)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_freq_base(10_000.0)
+    writer.add_file_type(0)
+    writer.add_vocab_size(len(tokens))
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    writer.add_token_types(types)
+    writer.add_token_merges(merges)
+    writer.add_eos_token_id(tokens.index(end))
+    writer.add_add_bos_token(add_bos)
+    if bos:
+        writer.add_bos_token_id(tokens.index(bos))
+    if template is not None:
+        writer.add_chat_template(template)
+    for name, values in _weights(tokens, end if stops else WORD).items():
+        writer.add_tensor(name, values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _vocabulary(specials: Sequence[str]) -> tuple[list[str], list[int], list[str]]:
+    fields = gguf.GGUFReader(STARTER).fields
+    tokens = list(fields["tokenizer.ggml.tokens"].contents())
+    types = list(fields["tokenizer.ggml.token_type"].contents())
+    for special in dict.fromkeys(specials):
+        if special not in tokens:
+            tokens.append(special)
+            types.append(_CONTROL)
+    return [*tokens, WORD], [*types, _NORMAL], list(fields["tokenizer.ggml.merges"].contents())
+
+
+def _weights(tokens: list[str], then: str) -> dict[str, np.ndarray]:
+    """Whatever comes, ``WORD`` follows; after that, ``then``."""
+    embedding = np.zeros((len(tokens), _WIDTH), np.float32)
+    output = np.zeros((len(tokens), _WIDTH), np.float32)
+    word = tokens.index(WORD)
+    embedding[:, 0], embedding[word] = 1, 0
+    embedding[word, 1] = 1
+    output[word, 0] = output[tokens.index(then), 1] = 10
+    square, ones = np.zeros((_WIDTH, _WIDTH), np.float32), np.ones(_WIDTH, np.float32)
+    layer = {
+        f"blk.0.{part}.weight": square
+        for part in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
+    }
+    norms = {f"{name}.weight": ones for name in ("blk.0.attn_norm", "blk.0.ffn_norm", "output_norm")}
+    return {"token_embd.weight": embedding, "output.weight": output, **layer, **norms}
