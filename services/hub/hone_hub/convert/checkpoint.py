@@ -35,9 +35,9 @@ class Checkpoint:
         self._refuse_own_code()
 
     def path(self, name: str) -> Path:
-        """A regular file of the folder, or of a folder in it, by its name; refuses what leads elsewhere."""
-        parts = name.split("/")
-        if len(parts) > 2 or any(part in ("", ".", "..") for part in parts) or "\\" in name or "\0" in name:
+        """A regular file of the folder, or of that for further templates; refuses names and links that lead elsewhere."""
+        own = name.removeprefix(f"{_MORE_TEMPLATES}/")
+        if own in ("", ".", "..") or "/" in own or "\\" in own or "\0" in own:
             raise SourceUnsafe(
                 f"the model refers to the file {name!r}", "every file must lie in the model's folder"
             )
