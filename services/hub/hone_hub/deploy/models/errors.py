@@ -73,23 +73,3 @@ class CopyBroken(DeploymentError):
         super().__init__(
             f"{name} is not what was inspected", "is somebody writing to it? Add the model again"
         )
-
-
-class NotInLibrary(OllamaError):
-    """Ollama's library has no such model."""
-
-    status = 404
-
-    def __init__(self, name: str, message: str) -> None:
-        super().__init__(f"there is no {name} to pull: {message}", "see the names at ollama.com/library")
-        self.name = name
-
-
-class LibraryUnreachable(OllamaError):
-    """Ollama does not get to where models are kept."""
-
-    status = 503
-    transient = True
-
-    def __init__(self, url: str, message: str) -> None:
-        super().__init__(f"{url} cannot pull: {message}", "check that machine's network, and its proxy")

@@ -206,7 +206,12 @@ async def answered(host: OllamaHost, name: str, thinks: bool) -> dict[str, Any]:
             "options": {"temperature": 0, "num_predict": most_tokens(thinks)},
             "think": False,
         }
-        answers.append(read_answer(host.url, await host.chat(body)))
+        told = await host.chat(body)
+        if (
+            told.get("done") is not True
+        ):  # it gives up on a model that says the same over and over, without counts
+            told |= {"done_reason": "length", "prompt_eval_count": 0}
+        answers.append(read_answer(host.url, told))
     return judged(answers, thinks)
 
 

@@ -170,6 +170,27 @@ class PromptDiffers(OllamaError):
         self.found = found
 
 
+class NotInLibrary(OllamaError):
+    """Ollama's library has no such model."""
+
+    status = 404
+
+    def __init__(self, url: str, message: str) -> None:
+        super().__init__(
+            f"{url} finds no such model to pull: {message}", "see the names at ollama.com/library"
+        )
+
+
+class LibraryUnreachable(OllamaError):
+    """Ollama does not get to where models are kept."""
+
+    status = 503
+    transient = True
+
+    def __init__(self, url: str, message: str) -> None:
+        super().__init__(f"{url} cannot pull: {message}", "check that machine's network, and its proxy")
+
+
 # In this order: a runner that died of something says what it died of.
 _MEANINGS: tuple[tuple[re.Pattern[str], Callable[[str, str], OllamaError]], ...] = tuple(
     (re.compile(words, re.IGNORECASE), kind)
@@ -184,6 +205,11 @@ _MEANINGS: tuple[tuple[re.Pattern[str], Callable[[str, str], OllamaError]], ...]
         (
             r"unsupported architecture|unknown (model )?architecture|unsupported model",
             ArchitectureUnsupported,
+        ),
+        (r"pull model manifest: file does not exist", NotInLibrary),
+        (
+            r"pull model manifest:|dial tcp|no such host|max retries exceeded|part stalled|TLS handshake",
+            LibraryUnreachable,
         ),
         (r"template error|template:", TemplateRefused),
         (r"invalid model name", OllamaNameRefused),
