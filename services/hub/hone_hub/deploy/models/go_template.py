@@ -13,7 +13,6 @@ from hone_hub.deploy.ollama.templates import CHATML
 from hone_hub.work import Conversation
 
 _S, _U, _A = "hone0system", ("hone1user", "hone3user", "hone5user"), ("hone2assistant", "hone4assistant")
-_MOST_CHARACTERS = 50_000
 
 
 def _turns(rounds: int, system: bool) -> Conversation:
@@ -96,8 +95,6 @@ def literal(text: str) -> str:
 def derived(probes: Sequence[str | None]) -> TurnTemplate:
     """``probes``: what the template makes of ``PROBES``. Raises NotSayable."""
     plain, systems, padded = probes[:3], probes[3:6], probes[6]
-    if any(text is not None and len(text) > _MOST_CHARACTERS for text in probes):
-        raise NotSayable(f"it writes more than {_MOST_CHARACTERS} characters around a question")
     once = _between(plain[0], _U[:1], "a question")
     opening, closing = once
     twice = _between(plain[1], (_U[0], _A[0], _U[1]), "a second question")

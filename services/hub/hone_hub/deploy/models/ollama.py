@@ -18,6 +18,7 @@ from hone_hub.deploy.ollama.errors import OllamaError, OllamaNotRunning
 from hone_hub.deploy.ollama.everywhere import Hosts
 from hone_hub.deploy.ollama.history import read_answer
 from hone_hub.deploy.ollama.host import Document, Listed, OllamaHost
+from hone_hub.deploy.ollama.shown import Shown
 from hone_hub.errors import HubError
 from hone_hub.work import Step
 from hone_hub.worker_process import OnStep
@@ -102,7 +103,7 @@ class OllamaModels:
         async with self._there() as (hosts, away):
             for host in hosts:
                 before[host.url] = models = await host.models()
-                if full(order.name) in models and not _may_be(library_name, order, models):
+                if full(order.name) in models and not await _may_be_written(host, library_name, order):
                     raise ModelNameTaken(order.name, host.url)
             try:
                 for host in hosts:
@@ -110,8 +111,8 @@ class OllamaModels:
                     await tell(Step(stage="prove", message=f"{host.url}: {library_name}", done=0, total=0))
                     proofs[host.url] = await answered(host, library_name, await _thinks(host, library_name))
                 for host in hosts:
-                    if full(library_name) != full(order.name):
-                        await host.copy(library_name, order.name)
+                    if full(library_name) != full(order.name):  # which then tells what it was made from
+                        await host.create({"model": order.name, "from": library_name}, tell)
                 placed = (await hosts[0].models())[full(order.name)]
                 sha256 = await _weights_digest(hosts[0], order.name) or placed.digest
             finally:
@@ -251,12 +252,12 @@ async def _publish(host: OllamaHost, staged_as: str, order: DeployOrder) -> None
     await host.copy(staged_as, order.name)
 
 
-def _may_be(library_name: str, order: DeployOrder, models: Mapping[str, Listed]) -> bool:
-    """Whether what has the name may be written over: it is the library's model itself, or a copy of it."""
+async def _may_be_written(host: OllamaHost, library_name: str, order: DeployOrder) -> bool:
+    """Whether what has the name already is the library's model, or was made from it by an earlier delivery."""
     if order.replace or full(library_name) == full(order.name):
         return True
-    pulled = models.get(full(library_name))
-    return pulled is not None and pulled.digest == models[full(order.name)].digest
+    shown = await host.show(order.name) or {}
+    return full(Shown.read(shown).parent) == full(library_name)
 
 
 async def _thinks(host: OllamaHost, name: str) -> bool:

@@ -31,6 +31,7 @@ _PIECE_BYTES = 1 << 20
 _MOST_BYTES = 64 << 20  # /api/show lists every tensor, and the lines of a long creation are many
 _MOST_LINE_BYTES = 1 << 20
 _MOST_LAYERS = 1000
+_BESIDE_OLLAMA = ("127.0.0.1:", "localhost:")  # a registry on the server's own machine has no certificate
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,8 @@ class OllamaHost:
         Raises OllamaError."""
         layers: dict[str, tuple[int, int]] = {}
         last: Document = {}
-        async with self._asked("POST", "/api/pull", {"model": name}, "pull a model", None) as response:
+        body = {"model": name, "insecure": name.startswith(_BESIDE_OLLAMA)}
+        async with self._asked("POST", "/api/pull", body, "pull a model", None) as response:
             if response.status_code != 200:
                 await self._read(response)
             async with aclosing(self._lines(response)) as lines:
