@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from hone_contracts.errors import ErrorBody
 from hone_contracts.hub import Quantization
-from hone_contracts.huggingface import RepositoryFile
+from hone_contracts.huggingface import InspectRepository, MemoryPlace, RepositoryFile, SearchModels
 
 Conversation = tuple[dict[str, str], ...]
 """Messages with ``role`` and ``content``."""
@@ -69,7 +69,28 @@ class DownloadWork(BaseModel):
     spare_bytes: int
 
 
-Work = ConvertWork | InspectWork | RenderWork | ProveWork | DownloadWork
+class MergeWork(BaseModel):
+    """Shards of one model as one file, which is written nowhere."""
+
+    worker: ClassVar[str] = "hone_hub.deploy.models.merging"
+
+    paths: tuple[Path, ...]
+
+
+class AskHubWork(BaseModel):
+    """A question to the hub of models. ``places`` is where a model could be held; no header is begun after
+    ``header_seconds``."""
+
+    worker: ClassVar[str] = "hone_hub.huggingface.worker"
+
+    endpoint: str
+    token: str | None = Field(repr=False)
+    question: SearchModels | InspectRepository
+    places: tuple[MemoryPlace, ...] = ()
+    header_seconds: float
+
+
+Work = ConvertWork | InspectWork | RenderWork | ProveWork | DownloadWork | MergeWork | AskHubWork
 
 
 class Answer(BaseModel):

@@ -109,6 +109,9 @@ class _Handler(BaseHTTPRequestHandler):
         with self.hub.lock:
             self.hub.authorizations.append(self.headers.get("Authorization"))
         path = unquote(parts.path).strip("/")
+        if not path.startswith("cdn/") and "Authorization" in self.headers and not self._authorised():
+            self._error(401, None, "Invalid credentials in Authorization header")
+            return
         if path == "api/models":
             self._search(query)
         elif path.startswith("api/models/"):

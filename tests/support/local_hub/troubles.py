@@ -11,9 +11,9 @@ class Trouble:
     """Of one file, or of all that is asked of a repository (``path`` None). ``times`` None is always.
 
     ``status``: this is answered instead (429 with ``retry_after_s``, 500 ...). ``bytes_per_s``: it is slow.
-    ``cut_after``: the connection breaks after so many bytes of an answer. ``wrong_digest``: other bytes than the hub says, of the same
-    length. ``wrong_length``: so many bytes more (or fewer) than the hub says. ``no_ranges``: ranges are answered with
-    everything. ``hang_s``: nothing happens for so long. ``redirect``: it is sent there.
+    ``cut_after``: the connection breaks after so many bytes of an answer. ``wrong_digest``: other bytes than the hub
+    says, of the same length. ``wrong_length``: so many bytes more (or fewer) than it says. ``no_ranges``: ranges are
+    answered with everything. ``hang_s``: nothing happens for so long. ``redirect``: it is sent there.
     """
 
     status: int | None = None

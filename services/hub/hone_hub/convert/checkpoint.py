@@ -35,7 +35,7 @@ class Checkpoint:
         self._refuse_own_code()
 
     def path(self, name: str) -> Path:
-        """A regular file of the folder, or of that for further templates; refuses names and links that lead elsewhere."""
+        """A regular file of the folder, or of that for further templates; refuses what leads elsewhere."""
         own = name.removeprefix(f"{_MORE_TEMPLATES}/")
         if own in ("", ".", "..") or "/" in own or "\\" in own or "\0" in own:
             raise SourceUnsafe(

@@ -1,16 +1,20 @@
 """Whom we ask, as whom, and what an answer means that is none."""
 
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from pydantic import SecretStr
 
 from hone_hub.huggingface import errors
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
+_CONNECT_S = 5.0
 _STATUS_BUSY = 429
 _STATUS_SERVER = 500
 
@@ -27,6 +31,20 @@ class HubAccess:
     def token_text(self) -> str | bool:
         """As huggingface_hub takes it."""
         return False if self.token is None else self.token.get_secret_value()
+
+    def check_reachable(self) -> None:
+        """Raises HubUnreachable. The client itself would go on trying for minutes, which suits no question.
+
+        Behind a proxy there is nothing to see this way.
+        """
+        parts = urlsplit(self.endpoint)
+        if parts.scheme in getproxies() or parts.hostname is None:
+            return
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            socket.create_connection((parts.hostname, port), timeout=_CONNECT_S).close()
+        except OSError as error:
+            raise errors.HubUnreachable(self.endpoint, error.strerror or str(error)) from error
 
     @contextmanager
     def asking(self, repository: str, revision: str | None = None, path: str = "") -> Iterator[None]:
