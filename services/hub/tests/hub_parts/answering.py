@@ -28,11 +28,12 @@ def answering(
     add_bos: bool = False,
     stops: bool = True,
     architecture: str = "llama",
-    shards: int = 1,
+    tensors_each: int = 0,
 ) -> Path:
-    """A GGUF. ``specials`` are tokens of their own; without ``stops`` it says its word for ever."""
+    """A GGUF. ``specials`` are tokens of their own; without ``stops`` it says its word for ever. With ``tensors_each``
+    it is in shards of so many; the first one is returned."""
     tokens, types, merges = _vocabulary([*specials, end, *([bos] if bos else [])])
-    writer = gguf.GGUFWriter(path, architecture)
+    writer = gguf.GGUFWriter(path, architecture, split_max_tensors=tensors_each)
     writer.add_name("answering")
     writer.add_context_length(_CONTEXT)
     writer.add_embedding_length(_WIDTH)
@@ -61,7 +62,7 @@ def answering(
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return path
+    return min(path.parent.glob(f"{path.stem}-00001-of-*.gguf")) if tensors_each else path
 
 
 def _vocabulary(specials: Sequence[str]) -> tuple[list[str], list[int], list[str]]:

@@ -86,7 +86,7 @@ def _handler(registry: Registry) -> type[BaseHTTPRequestHandler]:
                 # The real one keeps blobs on another host, and Ollama insists on that.
                 self.send_response(307)
                 self.send_header(
-                    "Location", f"http://localhost:{self.server.server_address[1]}/blob/{reference}"
+                    "Location", f"http://localhost:{registry.host.rpartition(':')[2]}/blob/{reference}"
                 )
                 self.send_header("Content-Length", "0")
                 self.end_headers()

@@ -49,9 +49,11 @@ class EmbeddedModels:
             )
         file, record_path = order.file, self._record(order.name)
         there = _read(record_path)
-        if there is not None and there.sha256 == file.sha256 and await self._whole(order.name, there):
+        same = there is not None and there.sha256 == file.sha256
+        if there is not None and same and await self._whole(order.name, there):
             return self._placed(order.name, there)
-        if not order.replace and (there is not None or record_path.with_suffix(".gguf").exists()):
+        taken = there is not None or record_path.with_suffix(".gguf").exists()
+        if taken and not same and not order.replace:
             raise ModelNameTaken(order.name, "the embedded engine")
         proof = await self._prove(file, order.context_tokens, tell)
         if there is not None:

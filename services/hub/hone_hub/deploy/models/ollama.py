@@ -5,13 +5,16 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hone_chassis.logs import get_logger
+from hone_hub import worker_process
 from hone_hub.deploy.models.answering import QUESTIONS, judged, most_tokens
 from hone_hub.deploy.models.errors import ModelNameTaken, NoTemplate, NotOllamasKind, TemplateNotPortable
 from hone_hub.deploy.models.facts import ChatFacts, facts_of
 from hone_hub.deploy.models.go_template import Chosen, NotSayable, chosen
+from hone_hub.deploy.models.merging import Merged
 from hone_hub.deploy.models.order import DeployOrder, ModelFile, Placed
 from hone_hub.deploy.models.rendering import check_rendering, differences
 from hone_hub.deploy.ollama.errors import OllamaError, OllamaNotRunning
@@ -20,7 +23,7 @@ from hone_hub.deploy.ollama.history import read_answer
 from hone_hub.deploy.ollama.host import Document, Listed, OllamaHost
 from hone_hub.deploy.ollama.shown import Shown
 from hone_hub.errors import HubError
-from hone_hub.work import Step
+from hone_hub.work import MergeWork, Step
 from hone_hub.worker_process import OnStep
 
 log = get_logger(__name__)
@@ -30,12 +33,38 @@ _MOST_CONTEXT_TOKENS = 8192  # as memory is predicted where nobody says another
 
 
 @dataclass(frozen=True)
+class Upload:
+    """One file to send; ``merged`` where it is several here."""
+
+    name: str
+    digest: str
+    size_bytes: int
+    path: Path
+    merged: Merged | None = None
+
+    async def to(self, host: OllamaHost, tell: OnStep) -> None:
+        if self.merged is None:
+            await host.upload(self.path, self.digest, self.size_bytes, tell)
+        else:
+            await host.upload_pieces(self.name, self.merged.pieces(), self.digest, self.size_bytes, tell)
+
+    @classmethod
+    async def of(cls, file: ModelFile, tell: OnStep) -> "Upload":
+        """Not every version takes shards, so they are sent as one file. Raises Refused."""
+        if not file.shards:
+            return cls(file.path.name, f"sha256:{file.sha256}", file.size_bytes, file.path)
+        work = MergeWork(paths=tuple(path for path, _, _ in file.parts()))
+        merged = Merged.read(work, await worker_process.run(work, tell))
+        return cls(merged.name, f"sha256:{merged.sha256}", merged.size_bytes, file.path, merged)
+
+
+@dataclass(frozen=True)
 class Plan:
     """What every host gets. ``given``: the template is a person's."""
 
     name: str
     staged: str
-    file: ModelFile
+    upload: Upload
     facts: ChatFacts
     template: Chosen
     given: bool
@@ -44,7 +73,7 @@ class Plan:
     def creation(self) -> Document:
         return {
             "model": self.staged,
-            "files": {path.name: f"sha256:{sha256}" for path, sha256, _ in self.file.parts()},
+            "files": {self.upload.name: self.upload.digest},
             "template": self.template.template,
             "parameters": self.parameters,
         }
@@ -131,7 +160,7 @@ class OllamaModels:
         return Plan(
             name=order.name,
             staged=staged(order.name),
-            file=file,
+            upload=await Upload.of(file, tell),
             facts=facts,
             template=template_for(facts, order.template, file.path.name),
             given=order.template is not None,
@@ -165,12 +194,10 @@ class OllamaModels:
             raise ModelNameTaken(plan.name, host.url)
 
     async def _stage(self, host: OllamaHost, plan: Plan, tell: OnStep) -> dict[str, Any]:
-        for path, sha256, size_bytes in plan.file.parts():
-            await host.upload(path, f"sha256:{sha256}", size_bytes, tell)
-        await host.create(plan.creation(), tell, plan.file.total_bytes)
-        await tell(
-            Step(stage="prove", message=f"{host.url}: {plan.name}", done=0, total=plan.file.total_bytes)
-        )
+        await plan.upload.to(host, tell)
+        size_bytes = plan.upload.size_bytes
+        await host.create(plan.creation(), tell, size_bytes)
+        await tell(Step(stage="prove", message=f"{host.url}: {plan.name}", done=0, total=size_bytes))
         template: dict[str, Any] = {"origin": plan.template.origin}
         if not plan.given:
             template["conversations"] = await check_rendering(

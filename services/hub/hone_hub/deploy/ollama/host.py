@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,9 +111,15 @@ class OllamaHost:
 
     async def upload(self, path: Path, digest: str, size_bytes: int, tell: OnStep) -> None:
         """The file under its digest, unless it is there."""
+        await self.upload_pieces(path.name, _read(path), digest, size_bytes, tell)
+
+    async def upload_pieces(
+        self, name: str, pieces: Iterator[bytes], digest: str, size_bytes: int, tell: OnStep
+    ) -> None:
+        """As ``upload``, of what ``pieces`` are together; they are read in other threads."""
         there = await self._has(digest)
         if not there:
-            content = _pieces_of(path, size_bytes, tell)
+            content = _told(name, pieces, size_bytes, tell)
             request = self._client.build_request(
                 "POST", f"/api/blobs/{digest}", content=content, headers={"Content-Length": str(size_bytes)}
             )
@@ -237,13 +243,18 @@ class OllamaHost:
         return document
 
 
-async def _pieces_of(path: Path, size_bytes: int, tell: OnStep) -> AsyncIterator[bytes]:
-    done = 0
-    with path.open("rb") as file:
-        while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
+def _read(path: Path) -> Iterator[bytes]:
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(_PIECE_BYTES):
             yield piece
-            done += len(piece)
-            await tell(Step(stage="upload", message=path.name, done=done, total=size_bytes))
+
+
+async def _told(name: str, pieces: Iterator[bytes], size_bytes: int, tell: OnStep) -> AsyncIterator[bytes]:
+    done = 0
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        yield piece
+        done += len(piece)
+        await tell(Step(stage="upload", message=name, done=done, total=size_bytes))
 
 
 def _step(url: str, line: Document) -> Step:
