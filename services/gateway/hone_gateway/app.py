@@ -19,6 +19,14 @@ from hone_contracts.evaluation import EvaluationFailed, VersionJudged
 from hone_contracts.feedback import FeedbackRecorded
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
 from hone_contracts.hub import ConversionFailed, ConvertModel, ModelConverted
+from hone_contracts.hub_models import (
+    AdditionFailed,
+    AddModel,
+    ModelAdded,
+    ModelRemoved,
+    RemovalFailed,
+    RemoveModel,
+)
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.training import StartTraining, TrainingFailed, TrainingStarted
 from hone_gateway import (
@@ -29,6 +37,7 @@ from hone_gateway import (
     dead,
     documents,
     hub,
+    huggingface,
     models,
     routes,
     status,
@@ -91,6 +100,7 @@ def create(settings: GatewaySettings | None = None, policy: LoopPolicy | None = 
         routes.router(service),
         api_keys.router(database, keys),
         hub.router(service, book),
+        huggingface.router(service, book),
         training.router(service, book),
         datasets.router(service),
         dead.router(service, book),
@@ -104,11 +114,17 @@ def create(settings: GatewaySettings | None = None, policy: LoopPolicy | None = 
 
 
 def _messages(service: Service, outcomes: Outcomes, runs: Runs, progress: ProgressWriter) -> None:
-    service.announces(GenerateArtifact, ConvertModel, StartTraining, JobCancelled, FeedbackRecorded)
+    service.announces(
+        GenerateArtifact, ConvertModel, AddModel, RemoveModel, StartTraining, JobCancelled, FeedbackRecorded
+    )
     service.handles(ArtifactGenerated, outcomes.artifact_generated)
     service.handles(GenerationFailed, outcomes.generation_failed)
     service.handles(ModelConverted, outcomes.model_converted)
-    service.handles(ConversionFailed, outcomes.conversion_failed)
+    service.handles(ConversionFailed, outcomes.work_failed)
+    service.handles(ModelAdded, outcomes.model_added)
+    service.handles(AdditionFailed, outcomes.work_failed)
+    service.handles(ModelRemoved, outcomes.model_removed)
+    service.handles(RemovalFailed, outcomes.work_failed)
     service.handles(TrainingStarted, runs.started)
     service.handles(VersionJudged, runs.judged)
     service.handles(TrainingFailed, runs.failed)

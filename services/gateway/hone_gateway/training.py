@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import AfterValidator, ConfigDict, Field
-from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import Response
 
 from hone_chassis import Service
@@ -15,9 +14,9 @@ from hone_gateway.artifacts import model_reference
 from hone_gateway.asking import ask
 from hone_gateway.http import bodies, texts
 from hone_gateway.http.authentication import principal
-from hone_gateway.http.idempotency import Answer, kept, once
+from hone_gateway.http.idempotency import kept, once
+from hone_gateway.jobs.accepting import accepting
 from hone_gateway.jobs.book import JobBook
-from hone_gateway.jobs.endpoints import accepted
 
 _CHECK_LIMIT_S = 15.0  # the first check after a start imports torch
 _SettingName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*$", max_length=50)]
@@ -63,10 +62,6 @@ def router(service: Service, book: JobBook) -> APIRouter:
             dataset=asked.dataset,
             settings=dict(asked.settings),
         )
-
-        async def accept(session: AsyncSession) -> Answer:
-            return accepted(await book.accept(session, command))
-
-        return await once(service.database, request, accept)
+        return await once(service.database, request, accepting(book, command))
 
     return routes

@@ -1,6 +1,6 @@
 """A hub of models on this machine that speaks Hugging Face's HTTP protocol: the real client runs against it.
 
-``with serving() as hub: hub.add("acme/tiny-GGUF", {"tiny-Q8_0.gguf": path})``, with ``HF_ENDPOINT`` at ``hub.url``. What
+``with serving() as hub: hub.add("acme/tiny-GGUF", {"tiny-Q8_0.gguf": path})``, and ``HF_ENDPOINT=hub.url``. What
 goes wrong is for a test to say, by file or by repository:
 ``hub.trouble("acme/tiny-GGUF", "tiny-Q8_0.gguf", Trouble(cut_after=1000, times=1))``.
 """

@@ -15,6 +15,7 @@ from hone_chassis.tables import table_of, utc_now
 from hone_contracts.errors import ErrorBody
 from hone_contracts.generation import GenerateArtifact
 from hone_contracts.hub import ConvertModel
+from hone_contracts.hub_models import AddModel, RemoveModel
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.jobs import ENDED, JobState
 from hone_contracts.messages import Command, JobProgressed
@@ -28,12 +29,16 @@ class JobKind(StrEnum):
     GENERATE = "generate"
     CONVERT = "convert"
     TRAIN = "train"
+    ADD = "add"
+    REMOVE = "remove"
 
 
 KINDS: dict[type[Command], JobKind] = {
     GenerateArtifact: JobKind.GENERATE,
     ConvertModel: JobKind.CONVERT,
     StartTraining: JobKind.TRAIN,
+    AddModel: JobKind.ADD,
+    RemoveModel: JobKind.REMOVE,
 }
 _INTO_REQUESTS = insert(table_of(RequestRow))
 

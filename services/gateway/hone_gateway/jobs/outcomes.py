@@ -13,6 +13,7 @@ from hone_chassis.service import RawMessage
 from hone_contracts import subjects
 from hone_contracts.generation import ArtifactGenerated, GenerationFailed
 from hone_contracts.hub import ConversionFailed, ModelConverted
+from hone_contracts.hub_models import AdditionFailed, ModelAdded, ModelRemoved, RemovalFailed
 from hone_contracts.messages import Message
 from hone_gateway.jobs.book import JobBook
 from hone_gateway.tables import ArtifactRow, JobRow
@@ -51,7 +52,23 @@ class Outcomes:
             late(event)
         return _NOTHING
 
-    async def conversion_failed(self, event: ConversionFailed, session: AsyncSession) -> Iterable[Message]:
+    async def model_added(self, event: ModelAdded, session: AsyncSession) -> Iterable[Message]:
+        if (
+            await self.book.succeed(session, event.correlation_id, event.model.model_dump(mode="json"))
+            is None
+        ):
+            late(event)
+        return _NOTHING
+
+    async def model_removed(self, event: ModelRemoved, session: AsyncSession) -> Iterable[Message]:
+        result = event.model_dump(mode="json", include={"name", "references", "freed_bytes"})
+        if await self.book.succeed(session, event.correlation_id, result) is None:
+            late(event)
+        return _NOTHING
+
+    async def work_failed(
+        self, event: ConversionFailed | AdditionFailed | RemovalFailed, session: AsyncSession
+    ) -> Iterable[Message]:
         if await self.book.fail(session, event.correlation_id, event.error) is None:
             late(event)
         return _NOTHING
