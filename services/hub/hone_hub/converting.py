@@ -5,6 +5,7 @@ from typing import Any
 
 from hone_chassis import ProgressPublisher
 from hone_hub import worker_process
+from hone_hub.rate import Rate, in_words
 from hone_hub.work import ConvertWork, Step
 from hone_hub.worker_process import OnStep
 
@@ -21,8 +22,16 @@ async def converted(work: ConvertWork, tell: OnStep) -> dict[str, Any]:
 
 
 def steps_to(progress: ProgressPublisher) -> OnStep:
+    """Steps as the job's progress; where they count bytes, with how fast it goes and how long it will take."""
+    rates: dict[tuple[str, int], Rate] = {}
+
     async def tell(step: Step) -> None:
-        await progress(step.stage, step.message, done=step.done, total=step.total)
+        words = ""
+        if 0 < step.done < step.total:
+            rate = rates.setdefault((step.stage, step.total), Rate())
+            words = in_words(rate.at(step.done), step.total - step.done)
+        message = ", ".join(filter(None, (step.message, words)))
+        await progress(step.stage, message, done=step.done, total=step.total)
 
     return tell
 

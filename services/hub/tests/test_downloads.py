@@ -16,9 +16,9 @@ from running import until
 
 from hone_contracts.huggingface import RepositoryFile
 from hone_hub.downloads import Downloads, Wanted
-from hone_hub.downloads.rate import Rate, in_words
 from hone_hub.huggingface.access import HubAccess
 from hone_hub.huggingface.errors import UnsafeFileName
+from hone_hub.rate import Rate, in_words
 from hone_hub.refusals import Refused
 from hone_hub.work import Step
 

@@ -12,10 +12,13 @@ from hone.cli.api import Api, path_to
 from hone.cli.attempts import attempt_lines
 from hone.cli.errors import BrokenOff, Failed, Interrupted, NotNow, Unavailable
 from hone.cli.output import ProgressLine, plain, say
+from hone.cli.sizes import size
 from hone.cli.sse import ServerEvent
 
 # The generator's words for the turns of a search.
 _STAYS = frozenset({"scored", "restarting", "repairing", "asking again", "next model", "waiting"})
+# The hub's words for stages that count bytes.
+_OF_BYTES = frozenset({"download", "digest", "inspect", "convert", "upload", "create", "pull", "prove"})
 _ENDED = ("succeeded", "failed", "cancelled")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 # In vain, one after the other, with pauses: two minutes of a gateway that is down.
@@ -125,9 +128,15 @@ def progress_text(event: ServerEvent) -> str:
         return plain(data.get("state")) if event.name == "snapshot" else ""
     stage, message = plain(progress.get("stage")), plain(progress.get("message"))
     done, total = progress.get("done"), progress.get("total")
-    count = f"{done} of {total}" if isinstance(done, int) and isinstance(total, int) else ""
+    count = _count(stage, done, total) if isinstance(done, int) and isinstance(total, int) else ""
     counted = f"{stage}: {count}" if stage and count else stage or count
     return ", ".join(filter(None, (counted, message if message != stage else "")))
+
+
+def _count(stage: str, done: int, total: int) -> str:
+    if stage not in _OF_BYTES:
+        return f"{done} of {total}"
+    return f"{size(done)} of {size(total)} ({done * 100 // total} %)" if 0 < done <= total else ""
 
 
 def event_data(event: ServerEvent) -> Document:

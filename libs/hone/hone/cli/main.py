@@ -28,7 +28,7 @@ _COMMANDS = {
     "feedback": ("feedback:feedback", "Say what an artifact is worth; Hone learns from it."),
     "validate": ("validate:validate", "Score an artifact file; works without a server."),
     "jobs": ("jobs:jobs", "List, show, watch and cancel jobs."),
-    "hub": ("hub:hub", "Convert models to GGUF, inspect GGUF files."),
+    "hub": ("hub:hub", "Find models, bring them here, convert and inspect files."),
     "models": ("models:models", "Models and their versions: see, promote, roll back, export."),
     "routes": ("routes:routes", "Which models serve which artifact type."),
     "keys": ("keys:keys", "API keys: create, list, revoke."),

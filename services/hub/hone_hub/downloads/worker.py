@@ -17,7 +17,6 @@ from pydantic import SecretStr
 
 from hone_contracts.huggingface import RepositoryFile
 from hone_hub.downloads.fetching import Fetching, Stopped
-from hone_hub.downloads.rate import Rate, in_words
 from hone_hub.downloads.store import Store, check_name
 from hone_hub.error_bodies import body_of
 from hone_hub.errors import FileUnreadable, HubError
@@ -52,12 +51,12 @@ def download(work: DownloadWork) -> None:
 
 
 def _follow(work: DownloadWork, fetching: Fetching, running: list[Future[None]]) -> None:
-    total, rate = sum(file.size_bytes for file in work.files), Rate()
+    total = sum(file.size_bytes for file in work.files)
     pending = set(running)
     while pending:
         done, pending = wait(pending, timeout=_TELL_EVERY_S, return_when=FIRST_EXCEPTION)
         _raise_first(done)
-        _tell(Told(step=_step(work.files, fetching, total, rate)))
+        _tell(Told(step=_step(work.files, fetching, total)))
         free = shutil.disk_usage(work.folder).free
         if pending and free < work.spare_bytes:
             raise NoSpace(work.folder, total - fetching.done_bytes, free, work.spare_bytes)
@@ -71,11 +70,9 @@ def _raise_first(done: set[Future[None]]) -> None:
         raise errors[0]
 
 
-def _step(files: tuple[RepositoryFile, ...], fetching: Fetching, total: int, rate: Rate) -> Step:
-    done = min(fetching.done_bytes, total)
+def _step(files: tuple[RepositoryFile, ...], fetching: Fetching, total: int) -> Step:
     name = files[0].path if len(files) == 1 else f"{len(files)} files"
-    words = in_words(rate.at(done), total - done) if done < total else ""
-    return Step(stage="download", message=", ".join(filter(None, (name, words))), done=done, total=total)
+    return Step(stage="download", message=name, done=min(fetching.done_bytes, total), total=total)
 
 
 def _check_space(work: DownloadWork, store: Store) -> None:

@@ -10,6 +10,7 @@ import click
 
 from hone.cli.answers import Document, field, optional
 from hone.cli.api import Api
+from hone.cli.commands import hub_models
 from hone.cli.errors import FAILED
 from hone.cli.follow import follow_on_terminal
 from hone.cli.output import json_option, plain, print_json
@@ -19,13 +20,28 @@ _MOST_ITEMS = 10
 
 @click.group()
 def hub() -> None:
-    """Model files."""
+    """Models: find them, bring them here, convert and inspect files."""
+
+
+for command in (
+    hub_models.search,
+    hub_models.inspect,
+    hub_models.add,
+    hub_models.list_models,
+    hub_models.remove,
+):
+    hub.add_command(command)
 
 
 @hub.command()
 @click.argument("source", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The GGUF file to write.")
-@click.option("--quant", default="Q8_0", show_default=True, help="Quantization, such as Q8_0 or F16.")
+@click.option(
+    "--quant",
+    default="Q8_0",
+    show_default=True,
+    help="F32, F16, BF16, Q8_0, Q6_K, Q5_K_M, Q5_0, Q4_K_M or Q4_0.",
+)
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.option(
     "--timeout", "timeout_s", type=click.FloatRange(min=0.1), help="Seconds to wait for the result."
