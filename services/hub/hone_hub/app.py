@@ -1,13 +1,35 @@
 """Wires the hub."""
 
-from hone_chassis import Service
+from hone_chassis import Service, rpc
 from hone_chassis.cancellations import Cancellations
 from hone_contracts.deployment import DeploymentFailed, ModelDeployed
 from hone_contracts.hub import ConversionFailed, ConvertModel, FindWeights, InspectFile, ModelConverted
+from hone_contracts.hub_models import (
+    AdditionFailed,
+    AddModel,
+    ListAddedModels,
+    ModelAdded,
+    ModelReleased,
+    ModelRemoved,
+    ReleaseModel,
+    RemovalFailed,
+    RemoveModel,
+)
+from hone_contracts.huggingface import InspectRepository, MemoryPlace, SearchModels
 from hone_contracts.training import TrainingCompleted
+from hone_hub.adding.additions import Additions, Disk
+from hone_hub.adding.budget import ollama_folder
+from hone_hub.adding.files import ModelFiles
+from hone_hub.adding.holding import Holding
+from hone_hub.adding.listing import Listing
+from hone_hub.adding.looking import Looking
+from hone_hub.adding.removals import Removals
+from hone_hub.adding.tidying import Sweep
+from hone_hub.adding.used import Tidying
 from hone_hub.deploy.deployments import Deployments
 from hone_hub.deploy.embedded import EmbeddedWeights
 from hone_hub.deploy.files import VersionFiles
+from hone_hub.deploy.models import ModelDeployer
 from hone_hub.deploy.ollama.base_weights import BaseWeights
 from hone_hub.deploy.ollama.everywhere import Hosts
 from hone_hub.deploy.ollama.examples import OllamaExamples
@@ -15,11 +37,14 @@ from hone_hub.deploy.ollama.weights import OllamaWeights
 from hone_hub.deploy.prompts import PromptsPassThrough
 from hone_hub.deploy.proven_files import ProvenFiles
 from hone_hub.deploy.proving import Proving
+from hone_hub.downloads import Downloads
 from hone_hub.file_roots import FileRoots
 from hone_hub.handlers import Conversions, Inspections
+from hone_hub.huggingface.places import places
+from hone_hub.huggingface.repository import Repositories
 from hone_hub.settings import HubSettings
 
-HEAD = "0001"
+HEAD = "0002"
 
 
 def create(settings: HubSettings | None = None) -> Service:
@@ -34,7 +59,68 @@ def create(settings: HubSettings | None = None) -> Service:
     service.answers(InspectFile, inspections.inspect)
     service.answers(FindWeights, BaseWeights(Hosts(settings.ollama_host, settings.proof_limit_s)).find)
     service.announces(ModelConverted, ConversionFailed, ModelDeployed, DeploymentFailed)
+    _models(service, settings, cancellations)
     return service
+
+
+def _models(service: Service, settings: HubSettings, cancellations: Cancellations) -> None:
+    """Models that people look for, add and remove."""
+
+    async def where() -> tuple[MemoryPlace, ...]:
+        return await places(service.running.client)
+
+    async def release(question: ReleaseModel) -> ModelReleased:
+        return await rpc.ask(service.running.client, ReleaseModel.subject, question, ModelReleased)
+
+    repositories = Repositories(settings.hub_access, where, settings.hub_limit_s)
+    service.answers(SearchModels, repositories.search)
+    service.answers(InspectRepository, repositories.report)
+    service.answers(ListAddedModels, Listing(service.database).models)
+
+    disk = Disk(
+        downloads=settings.data_dir / "hub" / "downloads",
+        converted=settings.data_dir / "hub" / "converted",
+        models=settings.data_dir / "models",
+        ollama=ollama_folder(settings.ollama_host),
+        spare_bytes=settings.spare_disk_bytes,
+        keep_downloads=settings.keep_downloads,
+    )
+    downloads = Downloads(
+        disk.downloads,
+        settings.hub_access,
+        parallel_files=settings.parallel_files,
+        spare_bytes=settings.spare_disk_bytes,
+    )
+    holding = Holding()
+    hosts = Hosts(settings.ollama_host, settings.proof_limit_s)
+    deployer = ModelDeployer(disk.models, hosts, settings.proof_limit_s)
+    tidying = Tidying(disk.converted, downloads, holding)
+    sweep = Sweep(service.database, tidying)
+    additions = Additions(
+        database=service.database,
+        roots=FileRoots((*settings.file_roots, settings.data_dir)),
+        looking=Looking(repositories, where),
+        files=ModelFiles(disk.converted, downloads, holding),
+        deployer=deployer,
+        disk=disk,
+        holding=holding,
+        sweep=sweep,
+        cancellations=cancellations,
+        max_deliver=settings.max_deliver,
+    )
+    removals = Removals(
+        database=service.database,
+        release=release,
+        deployer=deployer,
+        tidying=tidying,
+        holding=holding,
+        cancellations=cancellations,
+        max_deliver=settings.max_deliver,
+    )
+    service.works_on(AddModel, additions.add, parallel=settings.parallel_additions)
+    service.works_on(RemoveModel, removals.remove)
+    service.background(sweep.keep_sweeping)
+    service.announces(ModelAdded, AdditionFailed, ModelRemoved, RemovalFailed)
 
 
 def _deployments(settings: HubSettings, cancellations: Cancellations) -> Deployments:

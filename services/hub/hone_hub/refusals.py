@@ -11,7 +11,9 @@ class Refused(Permanent):
 
     @classmethod
     def told(cls, body: ErrorBody) -> "Refused":
-        return cls(body.code, body.title, body.detail, body.status)
+        refused = cls(body.code, body.title, body.detail, body.status, body.fields)
+        refused.transient = body.transient  # for whoever has a job to try again
+        return refused
 
     @classmethod
     def because(cls, error: HubError) -> "Refused":

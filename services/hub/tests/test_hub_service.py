@@ -32,6 +32,7 @@ from hone_contracts.ids import new_id
 from hone_contracts.job_messages import JobCancelled
 from hone_contracts.messages import JobProgressed, Message
 from hone_hub import app
+from hone_hub.adding.tables import HubTable
 from hone_hub.settings import HubSettings
 
 pytestmark = pytest.mark.slow
@@ -342,5 +343,7 @@ async def test_migrating_gives_the_schema_that_the_hub_declares(
     settings: HubSettings, database_url: str
 ) -> None:
     async with hub(settings.model_copy(update={"database_url": SecretStr(database_url)})) as service:
-        found = await differences(service.database, ChassisTable.metadata, CancelledJobRow.metadata)
+        found = await differences(
+            service.database, ChassisTable.metadata, CancelledJobRow.metadata, HubTable.metadata
+        )
         assert found == []

@@ -1,0 +1,1 @@
+"""Models that a person adds: from a name to an answer that was proven, and away again."""

@@ -1,0 +1,106 @@
+"""A hub that adds models, what it says of them, and a registry that lets go of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+from running import until
+from sqlmodel import col, select
+
+from hone_chassis import Service, rpc
+from hone_chassis.errors import Permanent
+from hone_chassis.tables import OutboxRow
+from hone_contracts.hub_models import (
+    AddedModel,
+    AddedModels,
+    AdditionFailed,
+    AddModel,
+    ListAddedModels,
+    ModelAdded,
+    ModelReleased,
+    ModelRemoved,
+    ReleaseModel,
+    RemovalFailed,
+    RemoveModel,
+)
+from hone_contracts.ids import new_id
+from hone_contracts.messages import Message
+from hub_parts.deploying import hub, publish
+
+End = ModelAdded | AdditionFailed | ModelRemoved | RemovalFailed
+_KINDS: dict[str, Any] = {
+    kind.subject: kind for kind in (ModelAdded, AdditionFailed, ModelRemoved, RemovalFailed)
+}
+
+
+@dataclass
+class PlayedRegistry:
+    """Answers ReleaseModel over the broker. ``in_use`` are references that routes name."""
+
+    in_use: set[str] = field(default_factory=set)
+    released: list[tuple[str, ...]] = field(default_factory=list)
+
+    async def release(self, question: ReleaseModel) -> BaseModel:
+        if used := self.in_use & set(question.references):
+            raise Permanent("model_in_use", "The model is in use", "; ".join(used), 409, {"routes": {}})
+        self.released.append(question.references)
+        return ModelReleased(references=question.references)
+
+
+@asynccontextmanager
+async def adding(settings: Any) -> AsyncIterator[tuple[Service, PlayedRegistry]]:
+    registry = PlayedRegistry()
+    async with hub(settings) as service:
+        answer = rpc.answering(ReleaseModel.subject, ReleaseModel, registry.release)
+
+        async def reply(message: Any) -> None:
+            await message.respond(await answer(message.data))
+
+        await service.running.client.subscribe(ReleaseModel.subject, cb=reply)
+        yield service, registry
+
+
+def order(source: str, **more: Any) -> AddModel:
+    return AddModel(correlation_id=new_id("job"), source=source, **more)
+
+
+async def ends(service: Service, job_id: str) -> list[End]:
+    async with service.database.read() as session:
+        rows = (await session.exec(select(OutboxRow).order_by(col(OutboxRow.id)))).all()
+    found = [_KINDS[row.subject].model_validate_json(row.body) for row in rows if row.subject in _KINDS]
+    return [message for message in found if message.correlation_id == job_id]
+
+
+async def end_of(service: Service, wanted: Message) -> End:
+    await publish(service, wanted)
+    (message,) = await until(lambda: ends(service, wanted.correlation_id), limit_s=120)
+    return message
+
+
+async def added(service: Service, wanted: AddModel) -> AddedModel:
+    message = await end_of(service, wanted)
+    assert isinstance(message, ModelAdded), message
+    return message.model
+
+
+async def refusal(service: Service, wanted: Message) -> tuple[str, str]:
+    """Code and detail."""
+    message = await end_of(service, wanted)
+    assert isinstance(message, AdditionFailed | RemovalFailed), message
+    assert "; " in message.error.detail or ": " in message.error.detail, "it says what to do"
+    return message.error.code, message.error.detail
+
+
+async def removed(service: Service, name: str) -> ModelRemoved:
+    message = await end_of(service, RemoveModel(correlation_id=new_id("job"), name=name))
+    assert isinstance(message, ModelRemoved), message
+    return message
+
+
+async def listed(service: Service) -> tuple[AddedModel, ...]:
+    client = service.running.client
+    return (await rpc.ask(client, ListAddedModels.subject, ListAddedModels(), AddedModels)).models
