@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from ..errors import ModelUnsupported
 from .checkpoint import JsonObject
-from .gemma import Gemma2, Gemma3
-from .llama import Llama
+from .gemma import Gemma2, Gemma3, Gemma3Images
+from .llama import Llama, Mistral, Mistral3
 from .phi3 import Phi3
 from .plan import Architecture
 from .qwen import Qwen2, Qwen3
 
 _KNOWN: dict[str, Architecture] = {
     "LlamaForCausalLM": Llama(),
-    "MistralForCausalLM": Llama(),  # the same tensors and the same graph within its sliding window
+    "MistralForCausalLM": Mistral(),
+    "Mistral3ForConditionalGeneration": Mistral3(),
     "Qwen2ForCausalLM": Qwen2(),
     "Qwen3ForCausalLM": Qwen3(),
     "Gemma2ForCausalLM": Gemma2(),
     "Gemma3ForCausalLM": Gemma3(),
+    "Gemma3ForConditionalGeneration": Gemma3Images(),
     "Phi3ForCausalLM": Phi3(),
 }
 
@@ -33,7 +35,7 @@ def architecture_of(config: JsonObject) -> Architecture:
         raise ModelUnsupported(
             f"{name} cannot be converted (known: {known})", "look for a GGUF of this model"
         )
-    if "quantization_config" in config:
+    if config.get("quantization_config") or config.get("quantization"):  # the second is MLX's
         raise ModelUnsupported(
             "these weights are quantized already", "convert the original, unquantized model"
         )

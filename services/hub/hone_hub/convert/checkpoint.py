@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ..convertible import needs_own_code
 from ..errors import FileMissing, FileUnreadable, SourceInvalid, SourceUnsafe
 
 JsonObject = dict[str, Any]
@@ -130,7 +131,7 @@ class Checkpoint:
                 )
 
     def _refuse_own_code(self) -> None:
-        if "auto_map" in self.config:
+        if needs_own_code(self.config):
             raise SourceUnsafe(
                 f"{self.folder} needs code of its own (auto_map in config.json), which Hone does not run",
                 "look for a GGUF of this model",

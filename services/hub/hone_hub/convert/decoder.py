@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -18,8 +18,9 @@ from ..errors import ModelUnsupported, SourceInvalid
 from .checkpoint import JsonObject
 from .plan import Plan, PlannedTensor
 from .rope import LongRope, Rope, read_rope, settings_of
-from .safetensors import Weight
+from .safetensors import Weight, to_float32
 
+_COMPARED_AT_ONCE = 1 << 20  # weights
 _CORRECT = "correct config.json or download it again"
 # Old checkpoints store these beside the weights; both are computed.
 _COMPUTED = re.compile(r"\.(rotary_emb\.inv_freq|self_attn\.masked_bias|self_attn\.bias)$")
@@ -73,13 +74,13 @@ class Decoder:
     }
     norm_added: ClassVar[float] = 0.0
     knows_windows: ClassVar[bool] = False
+    rotates_partly: ClassVar[bool] = False
     prefix: ClassVar[str] = "model"
 
     def plan(self, config: JsonObject, weights: dict[str, Weight]) -> Plan:
         shape = self.shape(config)
         left = {name: weight for name, weight in weights.items() if not _COMPUTED.search(name)}
-        if shape.tied:
-            left.pop("lm_head.weight", None)
+        shape = self._with_head(shape, left)
         tensors = [*self._outer(shape, left)]
         for layer in range(shape.layers):
             tensors += self._layer(shape, layer, left)
@@ -174,8 +175,23 @@ class Decoder:
             tied=config.get("tie_word_embeddings", self.tied_by_default) is True,
             rope=self.rope(config, head_dim, context),
         )
+        if shape.rope.dims != head_dim and not self.rotates_partly:
+            raise ModelUnsupported(
+                f"a {self.gguf_name} model that rotates a part of each head is not known", "look for a GGUF"
+            )
         self.check(shape)
         return shape
+
+    def _with_head(self, shape: Shape, left: dict[str, Weight]) -> Shape:
+        """transformers ties what config.json says is tied, unless the file has a head that differs: so here."""
+        if not shape.tied or "lm_head.weight" not in left:
+            return shape
+        if same(left["lm_head.weight"], left.get(f"{self.prefix}.embed_tokens.weight")):
+            del left["lm_head.weight"]
+            return shape
+        untied = replace(shape, tied=False)
+        self.check(untied)
+        return untied
 
     def usable_context(self, shape: Shape) -> int:
         limits = (shape.context, self.window(shape.config), shape.rope.usable_context)
@@ -237,6 +253,21 @@ def take(
         problem = f"{source} has the shape {list(weight.shape)}, config.json makes it {list(shape)}"
         raise SourceInvalid(problem, _CORRECT)
     return PlannedTensor(target, shape, weight, order, added)
+
+
+def same(one: Weight, other: Weight | None) -> bool:
+    """Whether two matrices hold the same numbers, a few rows of them at a time."""
+    if other is None or one.shape != other.shape or len(one.shape) != 2:
+        return False
+    rows, columns = one.shape
+    step = max(1, _COMPARED_AT_ONCE // max(1, columns))
+    return all(
+        np.array_equal(
+            to_float32(one.rows(start, min(start + step, rows), columns)),
+            to_float32(other.rows(start, min(start + step, rows), columns)),
+        )
+        for start in range(0, rows, step)
+    )
 
 
 def count(config: JsonObject, key: str, default: int | None = None) -> int:

@@ -1,4 +1,4 @@
-"""The Gemma families: Gemma2ForCausalLM and Gemma3ForCausalLM (text)."""
+"""The Gemma families: Gemma2ForCausalLM, Gemma3ForCausalLM, and the text part of Gemma3ForConditionalGeneration."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..errors import ModelUnsupported, SourceInvalid
 from .checkpoint import JsonObject
 from .decoder import Decoder, Shape, count, number
 from .rope import Linear, Rope, read_rope, settings_of
+from .text_part import TextPart
 
 _LOOK_FOR_GGUF = "look for a GGUF of this model"
 
@@ -112,3 +113,9 @@ class Gemma3(Gemma2):
 
     def more_metadata(self, shape: Shape, writer: GGUFWriter) -> None:
         writer.add_sliding_window(count(shape.config, "sliding_window", 4096))
+
+
+class Gemma3Images(TextPart, Gemma3):
+    """Gemma3ForConditionalGeneration: those of 4 billion parameters and more."""
+
+    text_type = "gemma3_text"

@@ -1,4 +1,4 @@
-"""The Llama family: LlamaForCausalLM, and MistralForCausalLM, which has the same tensors."""
+"""The Llama family: LlamaForCausalLM, and the Mistral models, which have the same tensors and the same graph."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .checkpoint import JsonObject
 from .decoder import Decoder, Matrix, Shape
 from .rope import Rope, read_rope, settings_of
+from .text_part import TextPart
 
 
 class Llama(Decoder):
@@ -23,6 +24,21 @@ class Llama(Decoder):
 
     def rope(self, config: JsonObject, head_dim: int, context: int) -> Rope:
         return read_rope(settings_of(config), head_dim, context)
+
+
+class Mistral(Llama):
+    """The same within its sliding window, which llama.cpp's graph of the family does not have."""
+
+    def window(self, config: JsonObject) -> int | None:
+        return super().window(
+            {"sliding_window": 4096} | config
+        )  # transformers' default where nothing is said
+
+
+class Mistral3(TextPart, Mistral):
+    """Mistral3ForConditionalGeneration: Mistral Small 3.1 and 3.2."""
+
+    text_type = "mistral"
 
 
 def rotary_order(heads: int, head_dim: int) -> NDArray[np.intp]:

@@ -14,6 +14,7 @@ class Phi3(Decoder):
     """Queries, keys and values in one matrix, gate and up in another; a rope with a factor for each frequency."""
 
     gguf_name = "phi3"
+    rotates_partly = True
 
     def matrices(self, shape: Shape) -> dict[str, Matrix]:
         return {
@@ -33,6 +34,10 @@ class Phi3(Decoder):
                 "Phi-3's rope has factors of its own or is not scaled", "look for a GGUF of this model"
             )
         return rope
+
+    def warnings(self, shape: Shape) -> list[str]:
+        told = "the repository's own code was not run: its weights are read as transformers' own Phi-3"
+        return [*super().warnings(shape), *([told] if shape.config.get("auto_map") else [])]
 
     def more_metadata(self, shape: Shape, writer: GGUFWriter) -> None:
         # Zero is how llama.cpp is told that it need not guess a window of Phi-3's first versions.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from hone_hub.convertible import text_part
 from hone_hub.gguf.header import Header
 from hone_hub.gguf.hyperparameters import Hyperparameters, at_layer
 from hone_hub.huggingface.memory import Numbers
@@ -45,6 +46,7 @@ def of_header(header: Header) -> Numbers:
 
 def of_config(config: dict[str, Any], parameters: int | None) -> Numbers:
     """None where it says nothing, or nonsense: it is a stranger's."""
+    config = text_part(config)
     layers, heads = _count(config, "num_hidden_layers"), _count(config, "num_attention_heads")
     width, kv_heads = _count(config, "hidden_size"), _count(config, "num_key_value_heads") or heads
     head_dim = _count(config, "head_dim") or (width // heads if width and heads else None)

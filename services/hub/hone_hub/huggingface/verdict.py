@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from hone_contracts.huggingface import Verdict
-from hone_hub.convertible import CONVERTIBLE
+from hone_hub.convertible import CONVERTIBLE, needs_own_code
 
 _EMBED = frozenset(
     {
@@ -120,7 +120,7 @@ def of_configuration(config: Any) -> dict[str, Any]:
     return {
         "names": tuple(str(name)[:100] for name in names[:3]) if isinstance(names, list) else (),
         "quantization": None if method is None else str(method),
-        "own_code": "auto_map" in config,
+        "own_code": needs_own_code(config),
     }
 
 

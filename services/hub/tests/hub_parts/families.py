@@ -11,18 +11,24 @@ import torch
 from transformers import (
     Gemma2Config,
     Gemma2ForCausalLM,
+    Gemma3Config,
     Gemma3ForCausalLM,
+    Gemma3ForConditionalGeneration,
     Gemma3TextConfig,
     LlamaConfig,
     LlamaForCausalLM,
+    Mistral3Config,
+    Mistral3ForConditionalGeneration,
     MistralConfig,
     MistralForCausalLM,
     Phi3Config,
     Phi3ForCausalLM,
+    PixtralVisionConfig,
     Qwen2Config,
     Qwen2ForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
+    SiglipVisionConfig,
 )
 
 from hub_parts.models import make_tokenizer, randomise
@@ -67,13 +73,38 @@ def _longrope(original: int) -> Options:
     }
 
 
+_EYES: Options = {
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "image_size": 28,
+    "patch_size": 14,
+}
+
+
+def _gemma3_images(**text: Any) -> Gemma3Config:
+    return Gemma3Config(
+        text_config=Gemma3TextConfig(**text), vision_config=SiglipVisionConfig(**_EYES), mm_tokens_per_image=4
+    )
+
+
+def _mistral3(**text: Any) -> Mistral3Config:
+    return Mistral3Config(
+        text_config=MistralConfig(**text),
+        vision_config=PixtralVisionConfig(**_EYES),
+        tie_word_embeddings=text["tie_word_embeddings"],
+    )
+
+
 @dataclass(frozen=True)
 class Family:
     """``least_ids``: of shorter prompts llama.cpp thinks otherwise, which goes by the context that it was given.
     ``atol``: of log-probabilities."""
 
     config: Callable[..., Any]
-    model: Callable[[Any], Any]
+    model: Any
+    """The class; transformers' are not typed as callable."""
     options: Options
     least_ids: int = 1
     atol: float = 2e-4
@@ -115,6 +146,12 @@ FAMILIES: dict[str, Family] = {
             },
         },
         atol=_GELU,
+    ),
+    "gemma3, with images": Family(
+        _gemma3_images, Gemma3ForConditionalGeneration, _GEMMA | {"num_hidden_layers": 7}, atol=_GELU
+    ),
+    "mistral3, with images": Family(
+        _mistral3, Mistral3ForConditionalGeneration, {"head_dim": 24, "sliding_window": None}
     ),
     "phi3": Family(Phi3Config, Phi3ForCausalLM, {"sliding_window": None}),
     "phi3, long context": Family(
