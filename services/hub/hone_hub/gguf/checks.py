@@ -17,6 +17,8 @@ _NOT_TEXT_MODELS = {"adapter", "imatrix", "mmproj", "vocab"}
 
 
 def find_problems(header: Header, numbers: Hyperparameters) -> list[Problem]:
+    if header.architecture is None and (header.integer("split.no") or 0) > 0:
+        return [_warning("this is a further file of a model in several, and holds tensors alone")]
     if header.architecture is None:
         return [_error("the file does not say which architecture it holds (general.architecture)")]
     kind = header.text("general.type")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import psutil
 from pydantic import BaseModel
 from running import until
 from sqlmodel import col, select
@@ -29,7 +31,7 @@ from hone_contracts.hub_models import (
 )
 from hone_contracts.ids import new_id
 from hone_contracts.messages import Message
-from hub_parts.deploying import hub, publish
+from hub_parts.deploying import hub, publish, stages_of
 
 End = ModelAdded | AdditionFailed | ModelRemoved | RemovalFailed
 _KINDS: dict[str, Any] = {
@@ -46,7 +48,8 @@ class PlayedRegistry:
 
     async def release(self, question: ReleaseModel) -> BaseModel:
         if used := self.in_use & set(question.references):
-            raise Permanent("model_in_use", "The model is in use", "; ".join(used), 409, {"routes": {}})
+            detail = f"{used} answers for user_stories; let another model answer there first"
+            raise Permanent("model_in_use", "The model is in use", detail, 409)
         self.released.append(question.references)
         return ModelReleased(references=question.references)
 
@@ -93,6 +96,27 @@ async def refusal(service: Service, wanted: Message) -> tuple[str, str]:
     assert isinstance(message, AdditionFailed | RemovalFailed), message
     assert "; " in message.error.detail or ": " in message.error.detail, "it says what to do"
     return message.error.code, message.error.detail
+
+
+async def reached(service: Service, wanted: Message, stage: str, done_bytes: int = 0) -> None:
+    """Publish, and wait until it is there."""
+    steps = await stages_of(service, wanted.correlation_id)
+    await publish(service, wanted)
+    async with asyncio.timeout(120):
+        while True:
+            step = await steps.get()
+            if step.stage == stage and (step.done or 0) >= done_bytes:
+                return
+
+
+def workers(module: str) -> list[psutil.Process]:
+    """Of the hubs that this process runs."""
+    found = []
+    for each in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            if module in each.cmdline():
+                found.append(each)
+    return found
 
 
 async def removed(service: Service, name: str) -> ModelRemoved:
