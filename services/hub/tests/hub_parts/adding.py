@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -75,6 +77,14 @@ async def ends(service: Service, job_id: str) -> list[End]:
     async with service.database.read() as session:
         rows = (await session.exec(select(OutboxRow).order_by(col(OutboxRow.id)))).all()
     found = [_KINDS[row.subject].model_validate_json(row.body) for row in rows if row.subject in _KINDS]
+    return [message for message in found if message.correlation_id == job_id]
+
+
+def ends_in(database: Path, job_id: str) -> list[End]:
+    """As ``ends``, of a hub in another process."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)) as connection:
+        rows = connection.execute("SELECT subject, body FROM outbox ORDER BY id").fetchall()
+    found = [_KINDS[subject].model_validate_json(body) for subject, body in rows if subject in _KINDS]
     return [message for message in found if message.correlation_id == job_id]
 
 
