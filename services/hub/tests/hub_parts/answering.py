@@ -30,8 +30,8 @@ def answering(
     architecture: str = "llama",
     tensors_each: int = 0,
 ) -> Path:
-    """A GGUF. ``specials`` are tokens of their own; without ``stops`` it says its word for ever. With ``tensors_each``
-    it is in shards of so many; the first one is returned."""
+    """A GGUF. ``specials`` are tokens of their own; without ``stops`` it says its word for ever. With
+    ``tensors_each`` it is in shards of so many; the first one is returned."""
     tokens, types, merges = _vocabulary([*specials, end, *([bos] if bos else [])])
     writer = gguf.GGUFWriter(path, architecture, split_max_tensors=tensors_each)
     writer.add_name("answering")

@@ -4,14 +4,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from hone_hub.deploy.models.errors import DoesNotAnswer
+from hone_hub.deploy.questions import questions
 from hone_hub.work import Answer
 
-QUESTIONS = ("Reply with one word: hello", "In one short sentence: what does a library lend?")
+# The last one for small models that were trained for Hone's passages and for nothing else.
+QUESTIONS = (
+    "Reply with one word: hello",
+    "In one short sentence: what does a library lend?",
+    questions("passages")[0],
+)
 MAX_TOKENS, MAX_TOKENS_THINKING = 256, 1024
 
 
 def most_tokens(thinks: bool) -> int:
     return MAX_TOKENS_THINKING if thinks else MAX_TOKENS
+
+
+def ended(answer: Answer) -> bool:
+    return answer.finish == "stop" and bool(answer.text.strip())
 
 
 def judged(answers: Sequence[Answer], thinks: bool) -> dict[str, Any]:

@@ -1,31 +1,24 @@
 """A model in several files as one, for who takes one: ``python -m hone_hub.deploy.models.merging``.
 
-Nothing is written: the header is made anew, and the tensors' bytes are read from the shards while they are sent.
-Reads a ``MergeWork`` from the first line of stdin and writes ``Told`` lines to stdout: headers are large, and a
-stranger's. It ends when stdin closes.
+Nothing is written: the header is made anew, and the tensors' bytes are read from the shards while they are sent. A
+process of its own makes the header: headers are large, and a stranger's.
 
 Source of the keys and of the order: tools/gguf-split/gguf-split.cpp of llama.cpp.
 """
 
 import base64
 import hashlib
-import io
-import os
 import struct
-import sys
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hone_hub.error_bodies import body_of
-from hone_hub.errors import CorruptGGUF, FileUnreadable, HubError
-from hone_hub.work import MergeWork, Step, Told
+from hone_hub.deploy.models.process import Tell, serve
+from hone_hub.errors import CorruptGGUF, FileUnreadable
+from hone_hub.work import MergeWork
 
 _PIECE_BYTES = 4 << 20
-_TELL_EVERY_S = 0.2
 _SPLIT = "split."
 _ALIGNMENT = 32
 
@@ -132,18 +125,16 @@ def _text(text: str) -> bytes:
     return struct.pack("<Q", len(content)) + content
 
 
-def merge(work: MergeWork) -> dict[str, Any]:
+def merge(work: MergeWork, tell: Tell) -> dict[str, Any]:
     """Raises HubError."""
     head, slices = layout(work.paths)
     total = len(head) + sum(each.size_bytes + each.padding for each in slices)
-    digest, done, told_at = hashlib.sha256(), 0, time.monotonic()
+    digest, done = hashlib.sha256(), 0
     try:
         for piece in pieces(head, slices):
             digest.update(piece)
             done += len(piece)
-            if time.monotonic() - told_at >= _TELL_EVERY_S:
-                told_at = time.monotonic()
-                _tell(Told(step=Step(stage="digest", message=work.paths[0].name, done=done, total=total)))
+            tell(work.paths[0].name, done, total)
     except OSError as error:
         raise FileUnreadable(work.paths[0], error) from error
     return {
@@ -156,27 +147,5 @@ def merge(work: MergeWork) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    orders = io.FileIO(0)
-    work = MergeWork.model_validate_json(orders.readline())
-    threading.Thread(target=_end_when_closed, args=[orders], daemon=True).start()
-    try:
-        _tell(Told(report=merge(work)))
-    except HubError as error:
-        _tell(Told(error=body_of(error)))
-    os._exit(0)  # not waiting for the thread, which waits for its orders to close
-
-
-def _tell(told: Told) -> None:
-    sys.stdout.write(told.model_dump_json(exclude_none=True) + "\n")
-    sys.stdout.flush()
-
-
-def _end_when_closed(orders: io.FileIO) -> None:
-    while orders.read(1):
-        continue
-    os._exit(1)
-
-
 if __name__ == "__main__":
-    main()
+    serve(MergeWork, merge, "digest")

@@ -4,26 +4,24 @@ import hashlib
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hone_chassis.logs import get_logger
-from hone_hub import worker_process
-from hone_hub.deploy.models.answering import QUESTIONS, judged, most_tokens
+from hone_hub.deploy.models.answering import QUESTIONS, ended, judged, most_tokens
 from hone_hub.deploy.models.errors import ModelNameTaken, NoTemplate, NotOllamasKind, TemplateNotPortable
 from hone_hub.deploy.models.facts import ChatFacts, facts_of
 from hone_hub.deploy.models.go_template import Chosen, NotSayable, chosen
-from hone_hub.deploy.models.merging import Merged
-from hone_hub.deploy.models.order import DeployOrder, ModelFile, Placed
+from hone_hub.deploy.models.order import DeployOrder, Placed
 from hone_hub.deploy.models.rendering import check_rendering, differences
+from hone_hub.deploy.models.sending import Load, folder_of, load_of
 from hone_hub.deploy.ollama.errors import OllamaError, OllamaNotRunning
 from hone_hub.deploy.ollama.everywhere import Hosts
 from hone_hub.deploy.ollama.history import read_answer
 from hone_hub.deploy.ollama.host import Document, Listed, OllamaHost
 from hone_hub.deploy.ollama.shown import Shown
 from hone_hub.errors import HubError
-from hone_hub.work import MergeWork, Step
+from hone_hub.work import Step
 from hone_hub.worker_process import OnStep
 
 log = get_logger(__name__)
@@ -33,50 +31,19 @@ _MOST_CONTEXT_TOKENS = 8192  # as memory is predicted where nobody says another
 
 
 @dataclass(frozen=True)
-class Upload:
-    """One file to send; ``merged`` where it is several here."""
-
-    name: str
-    digest: str
-    size_bytes: int
-    path: Path
-    merged: Merged | None = None
-
-    async def to(self, host: OllamaHost, tell: OnStep) -> None:
-        if self.merged is None:
-            await host.upload(self.path, self.digest, self.size_bytes, tell)
-        else:
-            await host.upload_pieces(self.name, self.merged.pieces(), self.digest, self.size_bytes, tell)
-
-    @classmethod
-    async def of(cls, file: ModelFile, tell: OnStep) -> "Upload":
-        """Not every version takes shards, so they are sent as one file. Raises Refused."""
-        if not file.shards:
-            return cls(file.path.name, f"sha256:{file.sha256}", file.size_bytes, file.path)
-        work = MergeWork(paths=tuple(path for path, _, _ in file.parts()))
-        merged = Merged.read(work, await worker_process.run(work, tell))
-        return cls(merged.name, f"sha256:{merged.sha256}", merged.size_bytes, file.path, merged)
-
-
-@dataclass(frozen=True)
 class Plan:
     """What every host gets. ``given``: the template is a person's."""
 
     name: str
     staged: str
-    upload: Upload
     facts: ChatFacts
     template: Chosen
     given: bool
     parameters: Document
 
-    def creation(self) -> Document:
-        return {
-            "model": self.staged,
-            "files": {self.upload.name: self.upload.digest},
-            "template": self.template.template,
-            "parameters": self.parameters,
-        }
+    def creation(self, load: Load) -> Document:
+        more = {"model": self.staged, "template": self.template.template, "parameters": self.parameters}
+        return {**load.creation(), **more}
 
 
 class OllamaModels:
@@ -96,20 +63,31 @@ class OllamaModels:
 
     async def deploy(self, order: DeployOrder, tell: OnStep) -> Placed:
         """On every host that answers, or on none. Raises HubError, Refused."""
-        if order.file is None:
-            raise NotOllamasKind("there is no GGUF file to give to Ollama", "convert the model first")
-        plan = await self._plan(order, order.file, tell)
+        load = None
+        if order.file is not None:
+            facts = await facts_of(order.file.path, self._limit_s, tell)
+        elif order.folder is not None:
+            load, facts = await folder_of(order.folder, order.quant, tell)
+        else:
+            raise NotOllamasKind("there is neither a file nor a folder to give to Ollama", "name one")
+        plan = planned(order, facts)
         async with self._there() as (hosts, away), AsyncExitStack() as stack:
             for host in hosts:
-                await self._check_free(host, plan, order)
+                await _check_free(host, plan, order)
+            if load is None:
+                assert order.file is not None
+                load = await load_of(order.file, tell)
             proofs = {}
             for host in hosts:
                 await stack.enter_async_context(_staging(host, plan.staged))
-                proofs[host.url] = await self._stage(host, plan, tell)
+                proofs[host.url] = await _stage(host, plan, load, tell)
             for host in hosts:
                 await _publish(host, plan.staged, order)
+            listed = (await hosts[0].models())[full(order.name)]
+            sha256 = load.sha256 or await _weights_digest(hosts[0], order.name) or listed.digest
+        size_bytes = load.size_bytes if load.sha256 else listed.size_bytes
         proof = {"engine": "ollama", "hosts": proofs} | ({"away": away} if away else {})
-        return Placed(f"ollama:{order.name}", order.file.sha256, order.file.total_bytes, "", proof)
+        return Placed(f"ollama:{order.name}", sha256, size_bytes, "", proof)
 
     async def remove(self, name: str) -> int:
         """From every host that answers. Bytes freed, of the first. Raises OllamaError."""
@@ -152,21 +130,6 @@ class OllamaModels:
             f"ollama:{order.name}", sha256, placed.size_bytes, "", proof | ({"away": away} if away else {})
         )
 
-    async def _plan(self, order: DeployOrder, file: ModelFile, tell: OnStep) -> Plan:
-        """Raises NoTemplate, TemplateNotPortable, Refused."""
-        facts = await facts_of(file.path, self._limit_s, tell)
-        context = order.context_tokens or min(facts.context_tokens or 0, _MOST_CONTEXT_TOKENS)
-        parameters: Document = {"stop": list(facts.stops)} if facts.stops else {}
-        return Plan(
-            name=order.name,
-            staged=staged(order.name),
-            upload=await Upload.of(file, tell),
-            facts=facts,
-            template=template_for(facts, order.template, file.path.name),
-            given=order.template is not None,
-            parameters=parameters | ({"num_ctx": context} if context else {}),
-        )
-
     @asynccontextmanager
     async def _there(self) -> AsyncIterator[tuple[Sequence[OllamaHost], Sequence[str]]]:
         """The hosts that answer, and the addresses of the others. Raises OllamaError where none does."""
@@ -185,31 +148,19 @@ class OllamaModels:
                 raise reason
             yield answering, away
 
-    async def _check_free(self, host: OllamaHost, plan: Plan, order: DeployOrder) -> None:
-        """What has the name already may be what an earlier delivery made. Raises ModelNameTaken."""
-        if order.replace:
-            return
-        shown = await host.show(plan.name)
-        if shown is not None and shown.get("template") != plan.template.template:
-            raise ModelNameTaken(plan.name, host.url)
 
-    async def _stage(self, host: OllamaHost, plan: Plan, tell: OnStep) -> dict[str, Any]:
-        await plan.upload.to(host, tell)
-        size_bytes = plan.upload.size_bytes
-        await host.create(plan.creation(), tell, size_bytes)
-        await tell(Step(stage="prove", message=f"{host.url}: {plan.name}", done=0, total=size_bytes))
-        template: dict[str, Any] = {"origin": plan.template.origin}
-        if not plan.given:
-            template["conversations"] = await check_rendering(
-                host, plan.staged, plan.template.template, plan.facts
-            )
-        elif plan.facts.renders:
-            template["conversations"] = await differences(
-                host, plan.staged, plan.template.template, plan.facts
-            )
-        if plan.template.remarks:
-            template["remarks"] = list(plan.template.remarks)
-        return {"template": template, **await answered(host, plan.staged, plan.facts.thinks)}
+def planned(order: DeployOrder, facts: ChatFacts) -> Plan:
+    """Raises NoTemplate, TemplateNotPortable."""
+    context = order.context_tokens or min(facts.context_tokens or 0, _MOST_CONTEXT_TOKENS)
+    parameters: Document = {"stop": list(facts.stops)} if facts.stops else {}
+    return Plan(
+        name=order.name,
+        staged=staged(order.name),
+        facts=facts,
+        template=template_for(facts, order.template, order.name),
+        given=order.template is not None,
+        parameters=parameters | ({"num_ctx": context} if context else {}),
+    )
 
 
 def template_for(facts: ChatFacts, given: str | None, what: str) -> Chosen:
@@ -222,6 +173,34 @@ def template_for(facts: ChatFacts, given: str | None, what: str) -> Chosen:
         return chosen(facts.template, facts.rendered(), facts.probes)
     except NotSayable as error:
         raise TemplateNotPortable(str(error)) from error
+
+
+async def _check_free(host: OllamaHost, plan: Plan, order: DeployOrder) -> None:
+    """What has the name already may be what an earlier delivery made. Raises ModelNameTaken."""
+    if order.replace:
+        return
+    shown = await host.show(plan.name)
+    if shown is not None and shown.get("template") != plan.template.template:
+        raise ModelNameTaken(plan.name, host.url)
+
+
+async def _stage(host: OllamaHost, plan: Plan, load: Load, tell: OnStep) -> dict[str, Any]:
+    """What was seen of it. Raises HubError."""
+    await load.to(host, tell)
+    if load.quantize:
+        # A server that has loaded no model yet quantizes by tables that it has not made: the result says anything
+        # (seen in 0.11.4). So it loads the model as it is, once.
+        await host.create(plan.creation(replace(load, quantize=None)), tell, load.size_bytes)
+        await host.generate({"model": plan.staged, "prompt": "?", "options": {"num_predict": 1}})
+    await host.create(plan.creation(load), tell, load.size_bytes)
+    await tell(Step(stage="prove", message=f"{host.url}: {plan.name}", done=0, total=load.size_bytes))
+    told: dict[str, Any] = {"origin": plan.template.origin}
+    compare = differences if plan.given else check_rendering
+    if plan.facts.renders:
+        told["conversations"] = await compare(host, plan.staged, plan.template.template, plan.facts)
+    if plan.template.remarks:
+        told["remarks"] = list(plan.template.remarks)
+    return {"template": told, **await answered(host, plan.staged, plan.facts.thinks)}
 
 
 async def answered(host: OllamaHost, name: str, thinks: bool) -> dict[str, Any]:
@@ -240,6 +219,8 @@ async def answered(host: OllamaHost, name: str, thinks: bool) -> dict[str, Any]:
         ):  # it gives up on a model that says the same over and over, without counts
             told |= {"done_reason": "length", "prompt_eval_count": 0}
         answers.append(read_answer(host.url, told))
+        if ended(answers[-1]):
+            break
     return judged(answers, thinks)
 
 
