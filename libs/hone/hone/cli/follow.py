@@ -135,7 +135,7 @@ def progress_text(event: ServerEvent) -> str:
 
 def _count(stage: str, done: int, total: int) -> str:
     if stage not in _OF_BYTES:
-        return f"{done} of {total}"
+        return f"{done} of {total}" if total else ""
     return f"{size(done)} of {size(total)} ({done * 100 // total} %)" if 0 < done <= total else ""
 
 
