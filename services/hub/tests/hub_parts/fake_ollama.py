@@ -5,6 +5,7 @@ It tokenizes and answers as the starter does, and has its troubles on demand.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
@@ -188,6 +189,8 @@ class FakeOllama:
         for number, line in enumerate(lines):
             if number == 1 and cut:
                 raise ConnectionResetError
+            if number == 1 and self.has("stalls"):
+                await asyncio.sleep(60)
             yield json.dumps(line).encode() + b"\n"
 
     def _creation(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:

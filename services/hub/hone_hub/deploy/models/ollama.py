@@ -90,18 +90,17 @@ class OllamaModels:
         return Placed(f"ollama:{order.name}", sha256, size_bytes, "", proof)
 
     async def remove(self, name: str) -> int:
-        """From every host that answers. Bytes freed, of the first. Raises OllamaError."""
+        """From every host that answers. Bytes freed, at the host that frees most. Raises OllamaError."""
         freed = 0
-
-        async def remove(host: OllamaHost) -> None:
-            nonlocal freed
-            there = (await host.models()).get(full(name))
-            if there is not None:
-                await host.unload(name)
-                await host.delete(name)
-                freed = max(freed, there.size_bytes)
-
-        await self._hosts.remove(remove)
+        async with self._there() as (hosts, away):
+            for host in hosts:
+                there = (await host.models()).get(full(name))
+                if there is not None:
+                    await host.unload(name)
+                    await host.delete(name)
+                    freed = max(freed, there.size_bytes)
+        if away:
+            log.warning("hosts that do not answer may still have it", model=name, hosts=list(away))
         return freed
 
     async def pull(self, library_name: str, order: DeployOrder, tell: OnStep) -> Placed:
