@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..convertible import needs_own_code
-from ..errors import FileMissing, FileUnreadable, SourceInvalid, SourceUnsafe
+from ..errors import FileMissing, FileUnreadable, ModelUnsupported, SourceInvalid, SourceUnsafe
 
 JsonObject = dict[str, Any]
 
@@ -20,6 +20,21 @@ _MAX_TEMPLATE_BYTES = 1 << 20
 _MORE_TEMPLATES = "additional_chat_templates"
 _MOST_TEMPLATES = 20
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+# By a file that tells them: what they hold, and what to do instead.
+_OTHER_KINDS = (
+    (
+        "adapter_config.json",
+        "an adapter (LoRA), not a model",
+        "merge it into its base model, and convert what comes of it",
+    ),
+    ("model_index.json", "a diffusion model, which makes images", "choose a model for text"),
+    ("*.gguf", "GGUF files, which need no conversion", "add such a file as it is: `hone hub add FILE`"),
+    (
+        "params.json",
+        "weights in their authors' own layout",
+        "take the repository in the layout of transformers (its name often ends in -hf), or a GGUF",
+    ),
+)
 
 
 class Checkpoint:
@@ -32,6 +47,7 @@ class Checkpoint:
             raise SourceInvalid(f"{folder} is not a folder", "give the folder that holds config.json")
         self.folder = folder
         self._roots = _allowed_roots(folder)
+        self._refuse_other_kinds()
         self.config = self.json_file("config.json", _MAX_CONFIG_BYTES)
         self._refuse_own_code()
 
@@ -129,6 +145,14 @@ class Checkpoint:
                     f"{found} is a pickle, which can run code when it is opened",
                     "use the model's safetensors, or save it once with save_pretrained(safe_serialization=True)",
                 )
+
+    def _refuse_other_kinds(self) -> None:
+        """Of folders that hold something else than a whole model; said before a missing file is."""
+        if self.has("config.json"):
+            return
+        for sign, what, advice in _OTHER_KINDS:
+            if next(self.folder.glob(sign), None) is not None:
+                raise ModelUnsupported(f"{self.folder} holds {what}", advice)
 
     def _refuse_own_code(self) -> None:
         if needs_own_code(self.config):
