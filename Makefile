@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= .hone
 PORT   ?= 8400
+SECONDS ?= 600
 
 LIBS     := libs/contracts libs/chassis libs/hone
 SERVICES := services/gateway services/generator services/hub services/trainer services/registry
@@ -19,7 +20,7 @@ RUN_READY   := $(VENV)/.run-ready
 TRAIN_READY := $(VENV)/.train-ready
 TEST_READY  := $(VENV)/.test-ready
 
-.PHONY: run test test-fast check format stop starter train-deps bench docs clean help
+.PHONY: run test test-fast check fuzz format stop starter train-deps bench docs clean help
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +40,9 @@ test: check $(TEST_READY)  ## All checks and all tests
 
 test-fast: $(TEST_READY)  ## The tests without the slow suites
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "not slow"
+
+fuzz: $(TEST_READY)  ## Feed mutated GGUF files to the reader for SECONDS (600)
+	PYTHONPATH=services/hub/tests $(BIN)/python -m hub_parts.mutations --seconds $(SECONDS)
 
 check: $(TEST_READY)  ## ruff and mypy --strict
 	$(BIN)/ruff check .

@@ -7,15 +7,58 @@ import struct
 import time
 from pathlib import Path
 
+import pytest
 from hub_parts import hostile as h
+from hub_parts.mutations import MOST_GROWTH_BYTES, Fuzzing, corpus, resident_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hone_hub import worker_process
 from hone_hub.errors import GGUFError
 from hone_hub.gguf import inspect, read
+from hone_hub.refusals import Refused
+from hone_hub.work import ProveWork
 
 VALID = h.Header().written()
 LONGEST_S = 1.0  # far above what any small file needs, far below a hang
+
+
+@pytest.mark.slow
+def test_ten_thousand_mutated_files_are_read_or_refused_in_time_and_in_bounded_memory(tmp_path: Path) -> None:
+    fuzzing, before = Fuzzing(corpus(), 20261126, tmp_path), resident_bytes()
+    for number in range(10_000):
+        fuzzing.one(number)
+    assert resident_bytes() - before < MOST_GROWTH_BYTES
+    kinds = fuzzing.outcomes
+    assert min(kinds[kind] for kind in ("sound", "unsound", "CorruptGGUF", "TruncatedGGUF")) > 100, kinds
+
+
+@pytest.mark.slow
+async def test_what_the_reader_finds_sound_is_loaded_by_the_engine_or_refused_and_never_hangs(
+    tmp_path: Path,
+) -> None:
+    """In a process of its own, as always: whatever the engine does there, the service gets an answer."""
+    fuzzing, number = Fuzzing(corpus()[:1], 7, tmp_path), 0
+    while len(fuzzing.accepted) < 12:
+        fuzzing.one(number)
+        number += 1
+    for raw in fuzzing.accepted:
+        path = tmp_path / "sound.gguf"
+        path.write_bytes(raw)
+        work = ProveWork(
+            path=path, context_tokens=64, threads=1, questions=("hi",), max_tokens=4, conversations=()
+        )
+        try:
+            await worker_process.run_within(60, work)
+        except Refused as refused:
+            assert refused.body().code in ("load_failed", "worker_died"), refused.body()
+
+
+def test_every_architecture_of_the_corpus_is_sound_before_it_is_changed(tmp_path: Path) -> None:
+    for raw in corpus():
+        (tmp_path / "m.gguf").write_bytes(raw)
+        report = inspect(tmp_path / "m.gguf", render=False)
+        assert report.ok, (report.architecture, report.problems)
 
 
 def accepted_or_refused(raw: bytes) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from .header import Header
 from .hyperparameters import Hyperparameters
-from .llama import llama_problems
 from .report import Problem
+from .tensors import KINDS, Kind, tensor_problems
 
 _MAX_LAYERS = 512  # llama.cpp's LLAMA_MAX_LAYERS
 _MAX_NUMBER = (1 << 31) - 1
@@ -118,14 +118,20 @@ def _tensor_problems(header: Header, numbers: Hyperparameters) -> Iterator[Probl
         yield _error(
             f"token_embd.weight has the shape {list(embedding.shape)}, the header makes it {list(expected)}"
         )
-    if header.architecture == "llama":
-        yield from llama_problems(header, numbers)
+    kind = KINDS.get(header.architecture or "")
+    if kind is not None and not _split_of_old(kind, header):
+        yield from tensor_problems(kind, header, numbers)
         return
     layers = {
         name.split(".")[1] for name in header.tensors if name.startswith("blk.") and name.count(".") >= 2
     }
     if lacking := {str(layer) for layer in range(numbers.layers or 0)} - layers:
         yield _error(f"the header says {numbers.layers} layers, {len(lacking)} of them have no tensors")
+
+
+def _split_of_old(kind: Kind, header: Header) -> bool:
+    """The first files of Phi-3 keep queries, keys and values apart, which loads, too."""
+    return kind.fused and "blk.0.attn_q.weight" in header.tensors
 
 
 def _error(message: str) -> Problem:
