@@ -42,7 +42,7 @@ def test_the_logits_of_each_family_equal_transformers(made: tuple[str, Path], tm
     model: Any = kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     model.eval()
     exact, half = Engine(tmp_path / "f32.gguf"), Engine(tmp_path / "f16.gguf")
-    ids = AutoTokenizer.from_pretrained(folder)(TEXT * 2)["input_ids"]
+    ids = AutoTokenizer.from_pretrained(folder)(TEXT * 5)["input_ids"]
     for prompt in (ids[:1], ids[5:12], ids[:60], ids[20:220]):
         if len(prompt) < FAMILIES[name].least_ids:
             continue

@@ -55,6 +55,7 @@ _GEMMA: Options = {
 }
 # llama.cpp looks GELU up in a table of half precision.
 _GELU = 3e-3
+_GELU_OF_MANY = 1e-2  # 46 layers and more; with attention divided otherwise it is above 1
 
 
 def _yarn(**more: float) -> Options:
@@ -133,7 +134,21 @@ FAMILIES: dict[str, Family] = {
         _GEMMA | {"attn_logit_softcapping": 20.0, "final_logit_softcapping": 12.0},
         atol=_GELU,
     ),
+    "gemma2, its largest": Family(
+        Gemma2Config,
+        Gemma2ForCausalLM,
+        _GEMMA
+        | {"num_hidden_layers": 46, "num_attention_heads": 8, "query_pre_attn_scalar": 8}
+        | {"attn_logit_softcapping": 20.0, "final_logit_softcapping": 12.0},
+        atol=_GELU_OF_MANY,
+    ),
     "gemma3": Family(Gemma3TextConfig, Gemma3ForCausalLM, _GEMMA | {"num_hidden_layers": 7}, atol=_GELU),
+    "gemma3, its largest": Family(
+        Gemma3TextConfig,
+        Gemma3ForCausalLM,
+        _GEMMA | {"num_hidden_layers": 62, "num_attention_heads": 8, "query_pre_attn_scalar": 8},
+        atol=_GELU_OF_MANY,
+    ),
     "gemma3, scaled": Family(
         Gemma3TextConfig,
         Gemma3ForCausalLM,
