@@ -3,72 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
+from hub_parts.downloading import (
+    CONTENT,
+    FILE,
+    REPOSITORY,
+    SMALL,
+    Told,
+    a_hub,
+    downloads,
+    part_bytes,
+    ready,
+    refusal,
+    wanted,
+    worker_process,
+)
 from local_hub import LocalHub, Trouble, serving
-from pydantic import SecretStr
 from running import until
 
 from hone_contracts.huggingface import RepositoryFile
-from hone_hub.downloads import Downloads, Wanted
-from hone_hub.huggingface.access import HubAccess
+from hone_hub.downloads import Wanted
 from hone_hub.huggingface.errors import UnsafeFileName
 from hone_hub.rate import Rate, in_words
 from hone_hub.refusals import Refused
-from hone_hub.work import Step
-
-REPOSITORY = "acme/tiny-GGUF"
-FILE = "tiny-Q8_0.gguf"
-CONTENT = os.urandom(3_000_000)
-SMALL = b'{"architectures": ["LlamaForCausalLM"]}'
 
 
 @pytest.fixture
 def hub() -> Iterator[LocalHub]:
     with serving() as local:
-        local.add(REPOSITORY, {FILE: CONTENT, "config.json": SMALL, "sub/dir/second.gguf": CONTENT[:500_000]})
-        yield local
-
-
-class Told(list[Step]):
-    async def __call__(self, step: Step) -> None:
-        self.append(step)
-
-
-def downloads(hub: LocalHub, folder: Path, *, spare_bytes: int = 0, token: str | None = None) -> Downloads:
-    access = HubAccess(hub.url, SecretStr(token) if token else None)
-    return Downloads(folder / "cache", access, spare_bytes=spare_bytes)
-
-
-def wanted(hub: LocalHub, *paths: str, repository: str = REPOSITORY) -> Wanted:
-    kept = hub.repositories[repository]
-    files = [kept.files[path] for path in paths or (FILE,)]
-    return Wanted(
-        repository,
-        kept.commit,
-        tuple(
-            RepositoryFile(
-                path=file.path,
-                size_bytes=file.size,
-                sha256=file.sha256 if file.is_lfs else None,
-                blob_id=file.blob_id,
-            )
-            for file in files
-        ),
-    )
-
-
-async def refusal(loads: Downloads, what: Wanted) -> str:
-    with pytest.raises(Refused) as refused:
-        await loads.fetch(what, Told())
-    body = refused.value.body()
-    assert body.detail.count("; ") >= 1, "it says what to do"
-    return body.code
+        yield a_hub(local)
 
 
 async def test_files_come_whole_with_progress_and_lie_as_in_the_clients_own_cache(
@@ -143,6 +110,7 @@ async def test_a_small_file_is_held_to_its_name_in_git(hub: LocalHub, tmp_path: 
 async def test_a_file_of_another_length_is_refused(hub: LocalHub, tmp_path: Path, more: int) -> None:
     hub.trouble(REPOSITORY, FILE, Trouble(wrong_length=more))
     assert await refusal(downloads(hub, tmp_path), wanted(hub)) == "wrong_length"
+    assert part_bytes(tmp_path) == 0, "it is seen before anything comes"
 
 
 async def test_gated_private_and_missing_repositories_are_told_apart_as_far_as_the_hub_does(
@@ -167,7 +135,7 @@ async def test_a_file_that_vanished_from_the_repository_is_told(hub: LocalHub, t
 async def test_the_token_stays_at_the_hub_and_is_in_no_arguments(hub: LocalHub, tmp_path: Path) -> None:
     hub.trouble(REPOSITORY, FILE, Trouble(bytes_per_s=1_000_000))
     task = asyncio.create_task(downloads(hub, tmp_path, token=hub.token).fetch(wanted(hub), Told()))
-    worker = await until(_worker)
+    worker = await until(worker_process)
     assert worker is not None
     assert hub.token not in " ".join(worker.cmdline()) + str(worker.environ())
     task.cancel()
@@ -196,13 +164,13 @@ async def test_a_worker_that_is_killed_leaves_what_it_had_and_the_next_goes_on(
 ) -> None:
     hub.trouble(REPOSITORY, FILE, Trouble(bytes_per_s=2_000_000))
     task = asyncio.create_task(downloads(hub, tmp_path).fetch(wanted(hub), Told()))
-    await until(lambda: _ready(hub.served(REPOSITORY, FILE).sent_bytes > 1_000_000))
-    worker = await until(_worker)
+    await until(lambda: ready(hub.served(REPOSITORY, FILE).sent_bytes > 1_000_000))
+    worker = await until(worker_process)
     assert worker is not None
     worker.send_signal(signal.SIGKILL)
     with pytest.raises(Refused, match="signal 9"):
         await task
-    had = _part_bytes(tmp_path)
+    had = part_bytes(tmp_path)
     hub.trouble(REPOSITORY, FILE)
     fetched = await downloads(hub, tmp_path).fetch(wanted(hub), Told())
     assert fetched.paths[0].read_bytes() == CONTENT
@@ -213,11 +181,11 @@ async def test_a_worker_that_is_killed_leaves_what_it_had_and_the_next_goes_on(
 async def test_who_is_cancelled_leaves_a_download_that_can_be_resumed(hub: LocalHub, tmp_path: Path) -> None:
     hub.trouble(REPOSITORY, FILE, Trouble(bytes_per_s=2_000_000))
     task = asyncio.create_task(downloads(hub, tmp_path).fetch(wanted(hub), Told()))
-    await until(lambda: _ready(_part_bytes(tmp_path) > 500_000))
+    await until(lambda: ready(part_bytes(tmp_path) > 500_000))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert await _worker() is None
+    assert await worker_process() is None
     hub.trouble(REPOSITORY, FILE)
     await downloads(hub, tmp_path).fetch(wanted(hub), Told())
     assert hub.served(REPOSITORY, FILE).starts[-1] > 500_000
@@ -231,7 +199,7 @@ async def test_all_who_ask_for_a_file_share_one_download_and_one_cancel_ends_it_
     tasks = [asyncio.create_task(shared.fetch(wanted(hub), each)) for each in told[:4]]
     # One more wants another file beside it.
     tasks.append(asyncio.create_task(shared.fetch(wanted(hub, FILE, "config.json"), told[4])))
-    await until(lambda: _ready(hub.served(REPOSITORY, FILE).sent_bytes > 500_000))
+    await until(lambda: ready(hub.served(REPOSITORY, FILE).sent_bytes > 500_000))
     tasks[0].cancel()
     fetched = await asyncio.gather(*tasks[1:])
     assert all(each.paths[0].read_bytes() == CONTENT for each in fetched)
@@ -258,16 +226,3 @@ def test_speed_and_time_left_are_told_once_they_are_known() -> None:
     assert in_words(rate.at(0), 10) == ""
     assert in_words(rate.at(37_000_000), 37_000_000 * 95) == "37.0 MB/s, 1:35 left"
     assert rate.at(74_000_000) == 37_000_000
-
-
-async def _worker() -> psutil.Process | None:
-    children = psutil.Process().children(recursive=True)
-    return next((each for each in children if "hone_hub.downloads.worker" in each.cmdline()), None)
-
-
-async def _ready(what: bool) -> bool:
-    return what
-
-
-def _part_bytes(folder: Path) -> int:
-    return sum(each.stat().st_size for each in folder.rglob("*.part"))

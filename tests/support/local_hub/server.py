@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections import Counter
@@ -212,10 +213,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _file(self, repository: Repository, file: StoredFile) -> None:
         trouble = self.hub.met(repository.id, file.path) if self.command == "GET" else None
-        if trouble is not None and self._refused(trouble):
-            return
         trouble = trouble or Trouble()
         time.sleep(trouble.hang_s)
+        if self._refused(trouble):
+            return
         size = file.size + trouble.wrong_length
         start, end = (0, size) if trouble.no_ranges else self._range(size)
         partial = "Range" in self.headers and not trouble.no_ranges
@@ -229,7 +230,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._describe(repository, file)
         if partial:
             self.send_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
-        self.send_header("Content-Length", str(end - start))
+        if trouble.endless:
+            self.close_connection, end = True, sys.maxsize
+        else:
+            self.send_header("Content-Length", str(end - start))
         self.end_headers()
         if self.command == "GET":
             self._send(repository, file, trouble, start, end)

@@ -14,6 +14,7 @@ class Trouble:
     ``cut_after``: the connection breaks after so many bytes of an answer. ``wrong_digest``: other bytes than the hub
     says, of the same length. ``wrong_length``: so many bytes more (or fewer) than it says. ``no_ranges``: ranges are
     answered with everything. ``hang_s``: nothing happens for so long. ``redirect``: it is sent there.
+    ``endless``: it says no length, and sends until the client hangs up.
     """
 
     status: int | None = None
@@ -26,6 +27,7 @@ class Trouble:
     no_ranges: bool = False
     hang_s: float = 0.0
     redirect: str | None = None
+    endless: bool = False
     times: int | None = None
     met: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)

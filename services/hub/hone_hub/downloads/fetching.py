@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,8 +21,10 @@ from hone_hub.huggingface.errors import (
 
 _PAUSES_S = (1.0, 2.0, 4.0, 8.0)
 """Between tries at which nothing came. Whoever asks us tries again later, after longer pauses."""
+_LONGEST_PAUSE_S = 60.0
 _PIECE_BYTES = 4 << 20
-_FETCHED_AT_ONCE_BYTES = 512 << 10
+_FETCHED_AT_ONCE_BYTES = 256 << 10
+_PARTIAL = 206
 _NOTHING_MORE = 416  # HTTP's word for a range that begins where the file ends
 
 
@@ -93,45 +96,52 @@ class Fetching:
                 if error.http_status == _NOTHING_MORE:
                     break
                 raise
-            except (HubBusy, HubBroken, HubUnreachable):
+            except (HubBusy, HubBroken, HubUnreachable) as error:
                 if written.size_bytes > before:
                     pauses = list(_PAUSES_S)
-                if not pauses:
+                told_s = error.retry_after_s if isinstance(error, HubBusy) else 0
+                if not pauses or told_s > _LONGEST_PAUSE_S:
                     raise
-                self._wait(pauses.pop(0))
+                self._wait(max(pauses.pop(0), told_s))
             else:
                 break
         if written.size_bytes != file.size_bytes:
             raise WrongLength(self._repository, file.path, file.size_bytes, written.size_bytes)
 
     def _get_on(self, file: RepositoryFile, written: VerifiedFile) -> None:
+        """One answer of the hub, as far as it goes.
+
+        The client's own ``http_get`` would wait as long as a server says, and write whatever comes.
+        """
         from huggingface_hub import constants  # noqa: PLC0415
-        from huggingface_hub.file_download import http_get  # noqa: PLC0415
         from huggingface_hub.utils._headers import build_hf_headers  # noqa: PLC0415
+        from huggingface_hub.utils._http import get_session, hf_raise_for_status  # noqa: PLC0415
 
         place = f"{self._repository}/resolve/{quote(self._revision, safe='')}/{quote(file.path)}"
         url = f"{self._access.endpoint}/{place}"
         headers = build_hf_headers(token=self._access.token_text, library_name="hone")
         headers["Accept-Encoding"] = "identity"  # what is compressed on the way cannot be resumed
-        # A piece that the connection breaks in is lost; theirs are of 10 MB.
-        constants.DOWNLOAD_CHUNK_SIZE = _FETCHED_AT_ONCE_BYTES
-        with self._access.asking(self._repository, self._revision, file.path):
-            try:
-                http_get(
-                    url,
-                    written,  # type: ignore[arg-type]  # as much of a file as it uses
-                    resume_size=written.size_bytes,
-                    headers=headers,
-                    expected_size=file.size_bytes,
-                    displayed_filename=file.path,
-                    _nb_retries=0,  # ours wait longer, and hear when to stop
-                )
-            except OSError as error:
-                if "Consistency check failed" not in str(error):
-                    raise
-                # Fewer bytes than announced, or more: the length tells.
-                if written.size_bytes < file.size_bytes:
-                    raise HubBroken(self._access.endpoint, "it ended too early") from error
+        if written.size_bytes:
+            headers["Range"] = f"bytes={written.size_bytes}-"
+        session, silent_s = get_session(), constants.HF_HUB_DOWNLOAD_TIMEOUT
+        with (
+            self._access.asking(self._repository, self._revision, file.path),
+            session.stream("GET", url, headers=headers, follow_redirects=True, timeout=silent_s) as response,
+        ):
+            hf_raise_for_status(response)
+            if response.status_code != _PARTIAL and written.size_bytes:
+                written.begin_anew()
+            coming = _told_bytes(response.headers)
+            if coming is not None and written.size_bytes + coming != file.size_bytes:
+                raise WrongLength(self._repository, file.path, file.size_bytes, written.size_bytes + coming)
+            # A piece that the connection breaks in is lost, so that they are small.
+            for piece in response.iter_bytes(_FETCHED_AT_ONCE_BYTES):
+                if written.size_bytes + len(piece) > file.size_bytes:
+                    found = written.size_bytes + len(piece)
+                    raise WrongLength(self._repository, file.path, file.size_bytes, found)
+                written.write(piece)
+        if written.size_bytes < file.size_bytes:
+            raise HubBroken(self._access.endpoint, "it ended too early")
 
     def _count(self, size_bytes: int) -> None:
         if self._stopped.is_set():
@@ -144,6 +154,12 @@ class Fetching:
         while time.monotonic() < deadline:
             if self._stopped.wait(0.1):
                 raise Stopped
+
+
+def _told_bytes(headers: Mapping[str, str]) -> int | None:
+    """How much an answer says it brings; None where it says nothing, or brings it compressed all the same."""
+    told = headers.get("Content-Length", "")
+    return int(told) if told.isdecimal() and "Content-Encoding" not in headers else None
 
 
 def _digest_of(path: Path, file: RepositoryFile) -> str | None:

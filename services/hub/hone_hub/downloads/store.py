@@ -6,15 +6,21 @@
 
 import contextlib
 import os
+import re
 import shutil
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from hone_contracts.huggingface import RepositoryFile
-from hone_hub.huggingface.errors import UnsafeFileName
+from hone_hub.huggingface.errors import NoDigest, UnsafeFileName
 
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_DIGEST = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
 _MOST_NAME_BYTES = 255
 _MOST_PATH_CHARS = 1000
+_PARTS_STAY_S = 7 * 86_400.0
+"""Somebody cancelled it and may go on, or is at it now in another process."""
 
 
 def check_name(repository: str, path: str) -> None:
@@ -27,6 +33,18 @@ def check_name(repository: str, path: str) -> None:
         raise UnsafeFileName(repository, path)
 
 
+def check_named(repository: str, revision: str, files: Iterable[RepositoryFile]) -> None:
+    """Raises UnsafeFileName, NoDigest: a hub's words become paths here, and what it says of a file is what we hold it
+    to. Whoever reads them from the hub looks too; this is where it would hurt."""
+    for name in (revision, *repository.split("/")):
+        if not _PLAIN.fullmatch(name):
+            raise UnsafeFileName(repository, name)
+    for file in files:
+        check_name(repository, file.path)
+        if not _DIGEST.fullmatch(file.sha256 or file.blob_id or ""):
+            raise NoDigest(repository, file.path)
+
+
 class Store:
     """The part of the cache that belongs to one repository."""
 
@@ -35,8 +53,8 @@ class Store:
         self.blobs = self.folder / "blobs"
 
     def blob(self, file: RepositoryFile) -> Path:
-        """Named by what its content is; by its path where the hub does not tell."""
-        return self.blobs / (file.sha256 or file.blob_id or f"unknown-{file.path.replace('/', '--')}")
+        """Named by what its content is."""
+        return self.blobs / (file.sha256 or file.blob_id or "")
 
     def part(self, file: RepositoryFile) -> Path:
         return self.blob(file).with_suffix(".part")
@@ -81,7 +99,8 @@ class Store:
         return 0
 
     def remove(self, revision: str | None, keep: Collection[str]) -> int:
-        """Snapshots (all, or one) but for the paths to ``keep``, and the blobs that no snapshot needs any more.
+        """Snapshots (all, or one) but for the paths to ``keep``, and the blobs that no snapshot needs any more. What
+        was fetched in part stays for a week.
 
         Returns the bytes that were freed."""
         snapshots = [self.snapshot(revision)] if revision else list((self.folder / "snapshots").glob("*"))
@@ -95,12 +114,14 @@ class Store:
             for snapshot in (self.folder / "snapshots").glob("*")
             for link in _links(snapshot)
         }
-        freed = 0
+        freed, recent = 0, time.time() - _PARTS_STAY_S
+        parts = {part.stem for part in self.blobs.glob("*.part") if part.stat().st_mtime > recent}
         for blob in list(self.blobs.glob("*")):
-            if blob.name.split(".", maxsplit=1)[0] not in needed:
-                freed += blob.stat().st_size if blob.stat().st_nlink == 1 else 0
+            stem, stat = blob.name.split(".", maxsplit=1)[0], blob.stat()
+            if stem not in needed and not (stem in parts and blob.suffix in (".part", ".lock")):
+                freed += stat.st_size if stat.st_nlink == 1 else 0
                 blob.unlink(missing_ok=True)
-        if not needed:
+        if not needed and not parts:
             shutil.rmtree(self.folder, ignore_errors=True)
         return freed
 

@@ -14,7 +14,7 @@ _MOST_WAITING = 4
 
 
 class VerifiedFile:
-    """What ``huggingface_hub`` writes a download to. ``wrote`` is told of each piece, and may raise to stop it.
+    """What a download is written to. ``wrote`` is told of each piece, and may raise to stop it.
 
     The digest is worked out in a thread of its own, which needs a core only while pieces come.
     """
@@ -44,15 +44,8 @@ class VerifiedFile:
         self._wrote(len(piece))
         return len(piece)
 
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def seek(self, at: int) -> int:
-        """Back to the beginning: the server began anew. Nothing else is ever asked."""
-        assert at == 0, "only whole downloads begin anew"
-        return at
-
-    def truncate(self) -> None:
+    def begin_anew(self) -> None:
+        """The server sends everything although the end was asked for."""
         self._wrote(-self._stream.tell())
         self._settle()
         self._stream.truncate(0)

@@ -4,6 +4,7 @@ Reads a ``DownloadWork`` from the first line of stdin and writes ``Told`` lines 
 closes: what was fetched stays, and the next one goes on from there.
 """
 
+import errno
 import io
 import os
 import shutil
@@ -17,7 +18,7 @@ from pydantic import SecretStr
 
 from hone_contracts.huggingface import RepositoryFile
 from hone_hub.downloads.fetching import Fetching, Stopped
-from hone_hub.downloads.store import Store, check_name
+from hone_hub.downloads.store import Store, check_named
 from hone_hub.error_bodies import body_of
 from hone_hub.errors import FileUnreadable, HubError
 from hone_hub.huggingface.access import HubAccess
@@ -29,23 +30,23 @@ _TELL_EVERY_S = 0.25
 
 def download(work: DownloadWork) -> None:
     """Raises HubError."""
-    for file in work.files:
-        check_name(work.repository, file.path)
+    check_named(work.repository, work.revision, work.files)
     store = Store(Path(work.folder), work.repository)
     store.blobs.mkdir(parents=True, exist_ok=True)
     _check_space(work, store)
     access = HubAccess(work.endpoint, SecretStr(work.token) if work.token else None)
     fetching = Fetching(access, work.repository, work.revision, store)
-    with ThreadPoolExecutor(max_workers=work.parallel_files) as threads:
-        # The largest first: they are what all wait for in the end.
-        every = sorted(work.files, key=lambda file: -file.size_bytes)
-        running = [threads.submit(fetching.fetch, file) for file in every]
-        try:
-            _follow(work, fetching, running)
-        except BaseException:
-            fetching.stop()
-            threads.shutdown(wait=True, cancel_futures=True)
-            raise
+    threads = ThreadPoolExecutor(max_workers=work.parallel_files)
+    # The largest first: they are what all wait for in the end.
+    every = sorted(work.files, key=lambda file: -file.size_bytes)
+    running = [threads.submit(fetching.fetch, file) for file in every]
+    try:
+        _follow(work, fetching, running)
+    except BaseException:
+        fetching.stop()
+        # Nobody waits for the others: one may sit before a server that says nothing. They end with the process.
+        threads.shutdown(wait=False, cancel_futures=True)
+        raise
     for file in work.files:
         store.link(work.revision, file)
 
@@ -55,17 +56,20 @@ def _follow(work: DownloadWork, fetching: Fetching, running: list[Future[None]])
     pending = set(running)
     while pending:
         done, pending = wait(pending, timeout=_TELL_EVERY_S, return_when=FIRST_EXCEPTION)
-        _raise_first(done)
+        _raise_first(done, work, total - fetching.done_bytes)
         _tell(Told(step=_step(work.files, fetching, total)))
         free = shutil.disk_usage(work.folder).free
         if pending and free < work.spare_bytes:
             raise NoSpace(work.folder, total - fetching.done_bytes, free, work.spare_bytes)
 
 
-def _raise_first(done: set[Future[None]]) -> None:
+def _raise_first(done: set[Future[None]], work: DownloadWork, left_bytes: int) -> None:
     """The reason, and not that others were stopped for it."""
     errors = [error for each in done if (error := each.exception()) is not None]
     errors.sort(key=lambda error: isinstance(error, Stopped))
+    if errors and isinstance(errors[0], OSError) and errors[0].errno in (errno.ENOSPC, errno.EDQUOT):
+        free = shutil.disk_usage(work.folder).free
+        raise NoSpace(work.folder, left_bytes, free, work.spare_bytes) from errors[0]
     if errors:
         raise errors[0]
 
@@ -83,9 +87,8 @@ def _check_space(work: DownloadWork, store: Store) -> None:
 
 
 def main() -> None:
-    orders = io.FileIO(
-        0
-    )  # unbuffered: a buffered reader would be locked by the thread below when the process ends
+    # Unbuffered: a buffered reader would be locked by the thread below when the process ends.
+    orders = io.FileIO(0)
     work = DownloadWork.model_validate_json(orders.readline())
     threading.Thread(target=_end_when_closed, args=[orders], daemon=True).start()
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"

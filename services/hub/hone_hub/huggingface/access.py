@@ -15,6 +15,7 @@ from hone_hub.huggingface import errors
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 _CONNECT_S = 5.0
+_STATUS_SLOW = 408
 _STATUS_BUSY = 429
 _STATUS_SERVER = 500
 
@@ -64,18 +65,31 @@ class HubAccess:
             raise errors.RepositoryFileMissing(repository, path) from error
         except theirs.HfHubHTTPError as error:
             raise self._meaning(error, repository) from error
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        except (httpx2.TooManyRedirects, httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
+            raise errors.HubSaysNonsense(self.endpoint, f"it redirects nowhere ({error})") from error
+        except httpx2.HTTPError as error:
             raise errors.HubUnreachable(self.endpoint, str(error) or type(error).__name__) from error
 
     def _meaning(self, error: Any, repository: str) -> errors.HuggingFaceError:
         status = error.response.status_code if error.response is not None else _STATUS_SERVER
         said = re.sub(r"\s+", " ", str(error.server_message or f"status {status}"))
         if status == _STATUS_BUSY:
-            return errors.HubBusy(self.endpoint)
-        if status >= _STATUS_SERVER:
+            return errors.HubBusy(self.endpoint, _retry_after_s(error.response.headers))
+        if status >= _STATUS_SERVER or status == _STATUS_SLOW:
             return errors.HubBroken(self.endpoint, said)
         if status == 401:
             if self.token is None:
                 return errors.RepositoryMissing(repository, self.endpoint, has_token=False)
             return errors.TokenRefused(self.endpoint)
         return errors.HubRefuses(self.endpoint, said, status)
+
+
+def _retry_after_s(headers: Any) -> float:
+    """In the two spellings that hubs have; 0 where neither is there."""
+    from huggingface_hub.utils._http import parse_ratelimit_headers  # noqa: PLC0415
+
+    told = headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", told):
+        return float(told)
+    limit = parse_ratelimit_headers(headers)
+    return float(limit.reset_in_seconds) if limit is not None and limit.remaining == 0 else 0.0

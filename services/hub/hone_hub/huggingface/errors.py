@@ -82,14 +82,15 @@ class HubUnreachable(HuggingFaceError):
 
 
 class HubBusy(HuggingFaceError):
-    """It wants patience."""
+    """It wants patience: for ``retry_after_s``, or it does not say how long."""
 
     status = 503
     exit_code = 5
     transient = True
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, retry_after_s: float = 0) -> None:
         super().__init__(f"{endpoint} wants fewer requests", "try again in a while, or set HF_TOKEN for more")
+        self.retry_after_s = retry_after_s
 
 
 class HubBroken(HuggingFaceError):
@@ -127,6 +128,18 @@ class UnsafeFileName(HuggingFaceError):
 
     def __init__(self, repository: str, path: str) -> None:
         super().__init__(f"{repository} has a file called {path[:100]!r}", "do not use this repository")
+
+
+class NoDigest(HuggingFaceError):
+    """A file that nobody could verify."""
+
+    status = 502
+
+    def __init__(self, repository: str, path: str) -> None:
+        super().__init__(
+            f"the hub tells no digest of {path[:200]} of {repository}",
+            "download it by hand from a source you trust, and add the file",
+        )
 
 
 class WrongDigest(HuggingFaceError):
