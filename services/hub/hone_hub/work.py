@@ -33,12 +33,13 @@ class InspectWork(BaseModel):
 
 
 class RenderWork(BaseModel):
-    """What a file's chat template makes of conversations."""
+    """What a file's chat template makes of conversations; ``as_engine``: of what llama.cpp gives it."""
 
     worker: ClassVar[str] = "hone_hub.worker"
     kind: Literal["render"] = "render"
     path: Path
     conversations: tuple[Conversation, ...]
+    as_engine: bool = False
 
 
 class ProveWork(BaseModel):

@@ -48,7 +48,7 @@ def _do(work: _Work) -> dict[str, Any]:
 
     if isinstance(work, InspectWork):
         return inspect(work.path).model_dump(mode="json")
-    return {"rendered": rendered(work.path, work.conversations)}
+    return {"rendered": rendered(work.path, work.conversations, as_engine=work.as_engine)}
 
 
 def _convert(work: ConvertWork) -> dict[str, Any]:

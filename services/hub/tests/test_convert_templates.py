@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import gguf
 import pytest
@@ -15,6 +17,7 @@ from transformers import AutoTokenizer
 from hone_hub.convert import Quant, convert
 from hone_hub.errors import SourceInvalid, SourceUnsafe
 from hone_hub.gguf import rendered
+from hone_hub.gguf.chat_template import render
 
 CHATS = (
     ({"role": "user", "content": "Which loans are overdue?"},),
@@ -96,3 +99,68 @@ def test_transformers_the_sandbox_and_the_engine_render_the_same(folder: Path) -
         assert found == expected
         assert engine.apply_template(list(chat)) == expected
         assert engine.tokenize(expected) == original.encode(expected, add_special_tokens=False)
+
+
+PUBLISHED = {
+    path.stem: path for path in (Path(__file__).parent / "hub_parts" / "chat_templates").glob("*.jinja")
+}
+WITH_TOOLS = ("llama3", "mistral-nemo", "qwen2.5", "qwen3")
+TOOLS: list[Any] = [
+    {
+        "type": "function",
+        "function": {
+            "name": "find_book",
+            "description": 'Finds a book <b>\'s shelf & "place".',
+            "parameters": {
+                "type": "object",
+                "properties": {"title": {"type": "string", "description": "Tytuł"}},
+                "required": ["title"],
+            },
+        },
+    }
+]
+CALLED: list[dict[str, Any]] = [
+    {"role": "user", "content": "Where is Solaris?"},
+    {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [
+            {
+                "type": "function",
+                "id": "abcdefghi",
+                "function": {"name": "find_book", "arguments": {"title": "Solaris <ł>"}},
+            }
+        ],
+    },
+    {"role": "tool", "name": "find_book", "content": "shelf 7", "tool_call_id": "abcdefghi"},
+]
+
+
+@pytest.mark.parametrize("family", sorted(PUBLISHED))
+def test_a_familys_template_renders_the_same_in_transformers_sandbox_and_engine(
+    folder: Path, family: str
+) -> None:
+    shutil.copy(PUBLISHED[family], folder / "chat_template.jinja")
+    out = folder.parent / "m.gguf"
+    convert(folder, out, Quant.Q8_0)
+    original, engine = AutoTokenizer.from_pretrained(folder), Engine(out)
+    today = datetime.now().strftime("%d %b %Y")  # as llama.cpp tells it to Llama 3's
+    for chat, found in zip(CHATS, rendered(out, CHATS, as_engine=True), strict=True):
+        if family == "gemma2" and chat[0]["role"] == "system":  # which llama.cpp puts into the question
+            assert found is None
+            continue
+        expected = original.apply_chat_template(
+            list(chat), tokenize=False, add_generation_prompt=True, date_string=today
+        )
+        assert found == expected
+        assert engine.apply_template(list(chat)) == expected
+    if family not in WITH_TOOLS:
+        return
+    shared = {"bos_token": original.bos_token, "eos_token": original.eos_token, "add_generation_prompt": True}
+    for messages in (list(CHATS[1]), CALLED):
+        expected = original.apply_chat_template(
+            messages, tools=TOOLS, tokenize=False, add_generation_prompt=True, date_string=today
+        )
+        context = {"messages": messages, "tools": TOOLS, "date_string": today, **shared}
+        assert render(PUBLISHED[family].read_text(), [context]) == [{"text": expected}]
+        assert engine.apply_template(messages, tools=TOOLS) == expected

@@ -62,7 +62,7 @@ class Proving:
             conversations=CONVERSATIONS,
         )
         expected, proof = await self._run(
-            RenderWork(path=base or made.path, conversations=CONVERSATIONS), work, tell
+            RenderWork(path=base or made.path, conversations=CONVERSATIONS, as_engine=True), work, tell
         )
         prompts = tuple(_prompts(made.path, expected, proof))
         if not prompts:

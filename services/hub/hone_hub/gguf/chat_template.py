@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from .report import TemplateReport
@@ -39,10 +40,22 @@ def try_template(text: str, bos: str | None, eos: str | None) -> TemplateReport:
 
 
 def render_conversations(
-    template: str, conversations: Iterable[Sequence[Mapping[str, str]]], bos: str | None, eos: str | None
+    template: str,
+    conversations: Iterable[Sequence[Mapping[str, str]]],
+    bos: str | None,
+    eos: str | None,
+    *,
+    as_engine: bool = False,
 ) -> list[dict[str, str]]:
-    """As ``render``, of messages that an answer shall follow."""
-    shared = {"bos_token": bos or "", "eos_token": eos or "", "add_generation_prompt": True}
+    """As ``render``, of messages that an answer shall follow. ``as_engine``: with the day in the variable that
+    Llama 3's templates read, as llama.cpp gives it to all; without it they write one of their own."""
+    shared: dict[str, object] = {
+        "bos_token": bos or "",
+        "eos_token": eos or "",
+        "add_generation_prompt": True,
+    }
+    if as_engine:
+        shared["date_string"] = datetime.now().strftime("%d %b %Y")
     return render(template, [{"messages": list(messages), **shared} for messages in conversations])
 
 

@@ -48,8 +48,11 @@ def inspect(
     )
 
 
-def rendered(path: Path, conversations: Iterable[Sequence[Mapping[str, str]]]) -> list[str | None]:
+def rendered(
+    path: Path, conversations: Iterable[Sequence[Mapping[str, str]]], *, as_engine: bool = False
+) -> list[str | None]:
     """What the file's chat template makes of each conversation, with room for an answer; None where it refuses.
+    ``as_engine``: of what llama.cpp gives it.
 
     Raises GGUFError, FileMissing or FileUnreadable.
     """
@@ -58,7 +61,8 @@ def rendered(path: Path, conversations: Iterable[Sequence[Mapping[str, str]]]) -
     if template is None:
         return [None for _ in conversations]
     bos, eos = _ends(tokenizer)
-    return [answer.get("text") for answer in render_conversations(template, conversations, bos, eos)]
+    answers = render_conversations(template, conversations, bos, eos, as_engine=as_engine)
+    return [answer.get("text") for answer in answers]
 
 
 def _file_facts(header: Header) -> dict[str, Any]:

@@ -58,8 +58,8 @@ class Engine:
     def detokenize(self, ids: list[int]) -> str:
         return str(self._post("/detokenize", tokens=ids)["content"])
 
-    def apply_template(self, messages: list[dict[str, str]]) -> str:
-        return str(self._post("/apply-template", messages=messages)["prompt"])
+    def apply_template(self, messages: list[dict[str, Any]], **more: Any) -> str:
+        return str(self._post("/apply-template", messages=messages, **more)["prompt"])
 
     def _post(self, path: str, **body: object) -> dict[str, Any]:
         request = urllib.request.Request(

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from hone_hub import worker_process
 from hone_hub.deploy.errors import TemplateDiffers
 from hone_hub.deploy.models.answering import QUESTIONS, judged, most_tokens
 from hone_hub.deploy.models.errors import CopyBroken, ModelNameTaken, NotEmbeddable, NoTemplate
-from hone_hub.deploy.models.facts import ChatFacts, facts_of
+from hone_hub.deploy.models.facts import facts_of
 from hone_hub.deploy.models.order import DeployOrder, ModelFile, Placed
 from hone_hub.deploy.proving import threads_for
 from hone_hub.deploy.versions import plain
 from hone_hub.errors import FileUnreadable, TookTooLong
-from hone_hub.work import Proof, ProveWork, Step
+from hone_hub.work import Proof, ProveWork, RenderWork, Step
 from hone_hub.worker_process import OnStep
 
 _CONTEXT_TOKENS = 2048
@@ -91,6 +92,7 @@ class EmbeddedModels:
             raise NoTemplate(file.path.name)
         await tell(Step(stage="prove", message=file.path.name, done=0, total=file.total_bytes))
         conversations = tuple(conversation for conversation, _ in facts.rendered())
+        render = RenderWork(path=file.path, conversations=conversations, as_engine=True)
         work = ProveWork(
             path=file.path,
             context_tokens=min(
@@ -105,9 +107,10 @@ class EmbeddedModels:
         try:
             async with asyncio.timeout(limit_s):
                 proof = Proof.model_validate(await worker_process.run(work, tell))
+                rendered = (await worker_process.run(render, tell))["rendered"]
         except TimeoutError as error:
             raise TookTooLong(limit_s) from error
-        _check_rendered(file.path, facts, proof)
+        _check_rendered(file.path, rendered, facts.bos, proof)
         return {
             "engine": "llama.cpp",
             "load_ms": round(proof.load_ms, 1),
@@ -149,9 +152,10 @@ class EmbeddedModels:
         return Placed(f"llamacpp:{name}", record.sha256, record.size_bytes, first.as_uri(), record.proof)
 
 
-def _check_rendered(path: Path, facts: ChatFacts, proof: Proof) -> None:
+def _check_rendered(path: Path, rendered: Sequence[str], bos: str | None, proof: Proof) -> None:
     """Raises TemplateDiffers."""
-    for (_, wanted), found in zip(facts.rendered(), proof.rendered, strict=True):
+    for text, found in zip(rendered, proof.rendered, strict=True):
+        wanted = text.removeprefix(bos or "")  # llama.cpp takes away the one that the tokenizer adds
         if found != wanted:
             raise TemplateDiffers(path.name, wanted, found or "")
 

@@ -31,6 +31,8 @@ class ChatFacts:
     probes: tuple[str | None, ...]
     stops: tuple[str, ...]
     context_tokens: int | None
+    bos: str | None = None
+    """The one that the tokenizer adds."""
 
     @property
     def thinks(self) -> bool:
@@ -82,7 +84,12 @@ def chat_facts(
     fixtures, probes = texts[: len(CONVERSATIONS)], texts[len(CONVERSATIONS) :]
     stops = dict.fromkeys((*ends, *_marks(probes)))
     return ChatFacts(
-        template, tuple(fixtures), tuple(probes), tuple(filter(None, stops))[:_MOST_STOPS], context_tokens
+        template,
+        tuple(fixtures),
+        tuple(probes),
+        tuple(filter(None, stops))[:_MOST_STOPS],
+        context_tokens,
+        bos,
     )
 
 
