@@ -14,7 +14,7 @@ import numpy as np
 from hub_parts.starter import STARTER
 
 WORD = "hello"
-_WIDTH, _CONTEXT = 32, 1024
+_CONTEXT = 1024
 _NORMAL, _CONTROL = 1, 3
 
 
@@ -29,6 +29,8 @@ def answering(
     stops: bool = True,
     architecture: str = "llama",
     tensors_each: int = 0,
+    width: int = 32,
+    layers: int = 1,
 ) -> Path:
     """A GGUF. ``specials`` are tokens of their own; without ``stops`` it says its word for ever. With
     ``tensors_each`` it is in shards of so many; the first one is returned."""
@@ -36,11 +38,11 @@ def answering(
     writer = gguf.GGUFWriter(path, architecture, split_max_tensors=tensors_each)
     writer.add_name("answering")
     writer.add_context_length(_CONTEXT)
-    writer.add_embedding_length(_WIDTH)
-    writer.add_block_count(1)
-    writer.add_feed_forward_length(_WIDTH)
-    writer.add_head_count(1)
-    writer.add_head_count_kv(1)
+    writer.add_embedding_length(width)
+    writer.add_block_count(layers)
+    writer.add_feed_forward_length(width)
+    writer.add_head_count(width // 32)
+    writer.add_head_count_kv(width // 32)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_freq_base(10_000.0)
     writer.add_file_type(0)
@@ -56,7 +58,7 @@ def answering(
         writer.add_bos_token_id(tokens.index(bos))
     if template is not None:
         writer.add_chat_template(template)
-    for name, values in _weights(tokens, end if stops else WORD).items():
+    for name, values in _weights(tokens, end if stops else WORD, width, layers).items():
         writer.add_tensor(name, values)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -76,18 +78,22 @@ def _vocabulary(specials: Sequence[str]) -> tuple[list[str], list[int], list[str
     return [*tokens, WORD], [*types, _NORMAL], list(fields["tokenizer.ggml.merges"].contents())
 
 
-def _weights(tokens: list[str], then: str) -> dict[str, np.ndarray]:
+def _weights(tokens: list[str], then: str, width: int, layers: int) -> dict[str, np.ndarray]:
     """Whatever comes, ``WORD`` follows; after that, ``then``."""
-    embedding = np.zeros((len(tokens), _WIDTH), np.float32)
-    output = np.zeros((len(tokens), _WIDTH), np.float32)
+    embedding = np.zeros((len(tokens), width), np.float32)
+    output = np.zeros((len(tokens), width), np.float32)
     word = tokens.index(WORD)
     embedding[:, 0], embedding[word] = 1, 0
     embedding[word, 1] = 1
     output[word, 0] = output[tokens.index(then), 1] = 10
-    square, ones = np.zeros((_WIDTH, _WIDTH), np.float32), np.ones(_WIDTH, np.float32)
-    layer = {
-        f"blk.0.{part}.weight": square
+    square, ones = np.zeros((width, width), np.float32), np.ones(width, np.float32)
+    parts = {
+        f"blk.{layer}.{part}.weight": square
+        for layer in range(layers)
         for part in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
     }
-    norms = {f"{name}.weight": ones for name in ("blk.0.attn_norm", "blk.0.ffn_norm", "output_norm")}
-    return {"token_embd.weight": embedding, "output.weight": output, **layer, **norms}
+    norms = {
+        f"blk.{layer}.{name}.weight": ones for layer in range(layers) for name in ("attn_norm", "ffn_norm")
+    }
+    ends = {"token_embd.weight": embedding, "output.weight": output, "output_norm.weight": ones}
+    return {**ends, **parts, **norms}
