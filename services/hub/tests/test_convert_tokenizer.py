@@ -143,6 +143,16 @@ REFUSED: dict[str, tuple[dict[str, Any], type[HubError], str]] = {
     "another model": ({"model": {"type": "Unigram", "vocab": []}}, TokenizerUnsupported, "Unigram"),
     "no vocabulary": ({"model": {"type": "BPE", "vocab": 3}}, SourceInvalid, "vocabulary"),
     "another post-processor": ({"post_processor": {"type": "BertProcessing"}}, TokenizerUnsupported, "Bert"),
+    "added tokens that are none": ({"added_tokens": 5}, SourceInvalid, "no list"),
+    "merges that are none": (
+        {"model": {"type": "BPE", "vocab": {}, "merges": 5}}, SourceInvalid, "no list"
+    ),
+    "post-processors that are none": (
+        {"post_processor": {"type": "Sequence", "processors": 5}}, SourceInvalid, "no list"
+    ),
+    "half a character": (
+        {"added_tokens": [{"id": 0, "content": "\ud83d"}]}, SourceInvalid, "not valid JSON"
+    ),
     "a broken added token": ({"added_tokens": [{"id": "x"}]}, SourceInvalid, "added token"),
     "an id beyond the embedding": (
         {"added_tokens": [{"id": 99_999, "content": "<far>", "special": True}]}, SourceInvalid, "99999"

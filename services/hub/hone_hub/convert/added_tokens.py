@@ -12,7 +12,7 @@ _OVERLAPS_CHECKED_UP_TO = 2000  # comparing them is quadratic
 
 def added_tokens(tokenizer: JsonObject) -> dict[int, dict[str, Any]]:
     added: dict[int, dict[str, Any]] = {}
-    for entry in tokenizer.get("added_tokens") or []:
+    for entry in listed(tokenizer, "added_tokens"):
         match entry:
             case {"id": int(number), "content": str(content)} if content and number >= 0:
                 added[number] = entry
@@ -21,6 +21,14 @@ def added_tokens(tokenizer: JsonObject) -> dict[int, dict[str, Any]]:
                     f"the added token {entry!r} in tokenizer.json is malformed", "save it again"
                 )
     return added
+
+
+def listed(part: JsonObject, name: str) -> list[Any]:
+    """A list of a tokenizer.json, which may be left out. Raises SourceInvalid."""
+    entries = part.get(name) or []
+    if not isinstance(entries, list):
+        raise SourceInvalid(f"{name} in tokenizer.json is no list", "save the tokenizer again")
+    return entries
 
 
 def check_added(added: dict[int, dict[str, Any]]) -> list[str]:

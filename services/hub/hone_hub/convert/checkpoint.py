@@ -100,6 +100,8 @@ class Checkpoint:
         text = self.text_file(name, max_bytes)
         try:
             value = json.loads(text)
+            if "\\ud" in text or "\\uD" in text:  # half a character cannot be written again
+                json.dumps(value, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             problem = f"{self.folder / name} is not valid JSON: {error}"
             raise SourceInvalid(problem, "download the model folder again") from error

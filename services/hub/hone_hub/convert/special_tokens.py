@@ -8,6 +8,7 @@ from typing import Any
 from gguf import GGUFWriter
 
 from ..errors import SourceInvalid, TokenizerUnsupported
+from .added_tokens import listed
 from .checkpoint import Checkpoint, JsonObject
 
 # Ends of a turn that chat models name beside their end of text.
@@ -93,7 +94,7 @@ def _added_around(
     """Whether the post-processor puts bos before and eos after a text. Anything else it adds is refused."""
     steps = [entry] if isinstance(entry, dict) else []
     if isinstance(entry, dict) and entry.get("type") == "Sequence":
-        steps = [step for step in entry.get("processors") or [] if isinstance(step, dict)]
+        steps = [step for step in listed(entry, "processors") if isinstance(step, dict)]
     add_bos = add_eos = False
     for step in steps:
         match step:

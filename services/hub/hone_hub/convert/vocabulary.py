@@ -10,7 +10,7 @@ from gguf import GGUFWriter
 
 from ..errors import SourceInvalid, TokenizerUnsupported
 from . import sentencepiece
-from .added_tokens import added_tokens, check_added
+from .added_tokens import added_tokens, check_added, listed
 from .byte_level import check_model, check_normalizer
 from .checkpoint import Checkpoint, JsonObject
 from .pre_tokenizer import recognise
@@ -155,7 +155,7 @@ def _token_ids(model: JsonObject) -> dict[str, int]:
 
 def _merges(model: JsonObject) -> list[str]:
     merges: list[str] = []
-    for entry in model.get("merges") or []:
+    for entry in listed(model, "merges"):
         match entry:
             case [str(left), str(right)]:
                 pass
