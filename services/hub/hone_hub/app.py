@@ -99,7 +99,8 @@ def _models(service: Service, settings: HubSettings, cancellations: Cancellation
     additions = Additions(
         database=service.database,
         roots=FileRoots((*settings.file_roots, settings.data_dir)),
-        looking=Looking(repositories, where),
+        # A job can wait longer than a person who asks.
+        looking=Looking(Repositories(settings.hub_access, where, 3 * settings.hub_limit_s), where),
         files=ModelFiles(disk.converted, downloads, holding),
         deployer=deployer,
         disk=disk,

@@ -40,7 +40,7 @@ from hone_hub.worker_process import OnStep
 
 log = get_logger(__name__)
 
-_MOST_WARNINGS = 50
+_MOST_WARNINGS, _LONGEST_WARNING_CHARS = 50, 500  # they are a stranger's, and go over the bus
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ class Additions:
             memory=looked.memory or found.memory,
             template_sha256=found.template_sha256,
             proof={ModelRef.parse(each.reference).provider: each.proof for each in placed},
-            warnings=tuple(dict.fromkeys((*looked.warnings, *found.warnings)))[:_MOST_WARNINGS],
+            warnings=_bounded(*looked.warnings, *found.warnings),
             added_at=utc_now(),
         )
         return model, used
@@ -249,6 +249,10 @@ class Additions:
             then(session, self._sweep.soon)
 
         return Outcome([ModelAdded.caused_by(order, model=model)], write)
+
+
+def _bounded(*warnings: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each[:_LONGEST_WARNING_CHARS] for each in warnings))[:_MOST_WARNINGS]
 
 
 def _deploy_order(order: AddModel, name: str, ready: Ready | None, before: AddedModel | None) -> DeployOrder:

@@ -110,7 +110,7 @@ def _key(looked: Looked) -> str:
     source = looked.source
     parts = [source.kind, source.repository, source.revision or "", str(looked.convert_to)]
     if looked.folder is not None:
-        for path in sorted(looked.folder.iterdir()):
+        for path in sorted(each for each in looked.folder.iterdir() if each.exists()):
             stat = path.stat()
             parts += [path.name, str(stat.st_size), str(stat.st_mtime_ns)]
     return hashlib.sha256("\0".join(parts).encode(errors="replace")).hexdigest()[:32]
