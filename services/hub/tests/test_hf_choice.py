@@ -76,6 +76,20 @@ def test_a_missing_shard_is_told_and_the_group_not_chosen() -> None:
     assert choose(groups, (RAM,), "Q4_K_M").index is None
 
 
+def test_weights_made_with_an_importance_matrix_are_weights() -> None:
+    found = grouped(
+        files("m-Q4_K_M-imatrix.gguf", "m-imatrix-IQ2_M.gguf", "m-imatrix.gguf", "m-f16.imatrix.gguf")
+    )
+    assert {group.quant for group in found.gguf} == {"Q4_K_M", "IQ2_M"}
+    assert {file.path for file in found.matrices} == {"m-imatrix.gguf", "m-f16.imatrix.gguf"}
+
+
+def test_a_quantization_that_is_asked_for_and_broken_is_told_as_such() -> None:
+    broken = SEVEN[2].model_copy(update={"problem": "shard 2 of 3 is missing"})
+    chosen = choose([SEVEN[0], broken], (CARD, RAM), "q4_k_m")
+    assert chosen.index is None and chosen.reasons == ("Q4_K_M cannot be used: shard 2 of 3 is missing",)
+
+
 def test_a_hostile_number_of_shards_is_no_work() -> None:
     (group,) = grouped(files("m-00001-of-99999.gguf")).gguf
     assert group.problem == "it claims 99999 shards"

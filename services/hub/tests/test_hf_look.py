@@ -16,6 +16,7 @@ from local_hub import LocalHub, Trouble, serving
 from pydantic import SecretStr
 
 from hone_contracts.huggingface import InspectRepository, MemoryPlace, RepositoryReport, SearchModels
+from hone_hub.convert import Quant, convert
 from hone_hub.downloads import Downloads, Wanted
 from hone_hub.huggingface.access import HubAccess
 from hone_hub.huggingface.repository import Repositories
@@ -102,6 +103,17 @@ async def test_a_repository_is_known_by_its_headers_alone(hub: LocalHub) -> None
     figures = report.groups[1].memory
     assert figures is not None and figures.total_bytes > figures.weights_bytes >= len(WEIGHTS)
     assert hub.served(NAME, "mmproj-tiny-f16.gguf").gets == 0
+
+
+async def test_two_models_in_one_repository_are_each_as_their_own_header_says(
+    hub: LocalHub, library: Library, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.gguf"
+    convert(library.folder(TinyModel()), other, Quant.Q8_0)
+    hub.add("acme/two", {"starter-Q4_K_M.gguf": STARTER, "other-Q8_0.gguf": other})
+    report = await look(hub, "acme/two", context_tokens=200)
+    caches = {group.quant: group.memory.kv_cache_bytes for group in report.groups if group.memory}
+    assert caches["Q8_0"] == 3 * 2 * (16 + 16) * 2 * 200 != caches["Q4_K_M"]
 
 
 async def test_of_a_large_file_only_the_header_is_fetched(hub: LocalHub, tmp_path: Path) -> None:

@@ -57,6 +57,9 @@ def _named(groups: Sequence[WeightGroup], usable: Sequence[int], wanted: str) ->
     found = [number for number in usable if groups[number].quant.lower() == wanted.lower()]
     if found:
         return Choice(found[0], (f"{groups[found[0]].quant} was asked for",))
+    broken = [group for group in groups if group.problem and group.quant.lower() == wanted.lower()]
+    if broken:
+        return Choice(None, (f"{broken[0].quant} cannot be used: {broken[0].problem}",))
     known = ", ".join(dict.fromkeys(groups[number].quant for number in usable)) or "none"
     return Choice(None, (f"there is no {wanted[:40]} here; there are: {known}",))
 

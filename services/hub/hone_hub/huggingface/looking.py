@@ -72,7 +72,11 @@ class Looking:
         groups, found = self._read_headers(report, files.gguf, question)
         header = next(iter(found.values()), None)
         numbers = Numbers() if header is None else of_header(header)
-        groups = [self._placed(group, numbers, question.context_tokens) for group in groups]
+        groups = [
+            # Some keep several models in one repository: each is as its own header says.
+            self._placed(group, of_header(found[at]) if at in found else numbers, question.context_tokens)
+            for at, group in enumerate(groups)
+        ]
         known = Known(
             gguf=True,
             architecture=numbers.architecture or _told_architecture(info),
@@ -88,6 +92,7 @@ class Looking:
         return report.model_copy(
             update={
                 **_facts(numbers),
+                "parameters": numbers.parameters or _told_parameters(info),
                 "chat_template": None if header is None else header.text("tokenizer.chat_template"),
                 "groups": tuple(groups),
                 "chosen": chosen.index if verdict == "runs" else None,
@@ -264,6 +269,11 @@ def _facts(numbers: Numbers) -> dict[str, Any]:
 def _told_architecture(info: Any) -> str | None:
     told = info.gguf.get("architecture") if isinstance(info.gguf, dict) else None
     return told if isinstance(told, str) else None
+
+
+def _told_parameters(info: Any) -> int | None:
+    told = info.gguf.get("total") if isinstance(info.gguf, dict) else None
+    return told if type(told) is int and 0 < told < 1 << 50 else None
 
 
 def _is_hex(text: str, length: int) -> bool:

@@ -27,9 +27,11 @@ def of_header(header: Header) -> Numbers:
             full, sliding = (full, sliding + values) if slides else (full + values, sliding)
     embedding = header.tensors.get("token_embd.weight")
     tied = "output.weight" not in header.tensors and header.tensors
+    in_shards = (header.integer("split.count") or 1) > 1
+    weights = sum(tensor.weights for tensor in header.tensors.values())
     return Numbers(
         architecture=header.architecture,
-        parameters=sum(tensor.weights for tensor in header.tensors.values()) or None,
+        parameters=weights or None if not in_shards else None,  # the first shard knows its own tensors only
         layers=read.layers,
         heads=max(read.heads) if read.heads else None,
         kv_heads=max(read.kv_heads) if read.kv_heads else None,

@@ -13,6 +13,7 @@ _SAME = {"FP16": "F16", "FP32": "F32"}
 _SHARD = re.compile(r"-(?P<number>\d{5})-OF-(?P<count>\d{5})$")
 UNNAMED = "?"
 """Of a file whose name says nothing."""
+_UNQUANTIZED = frozenset({UNNAMED, "F32", "F16", "BF16"})
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ def is_projector(path: str) -> bool:
 
 def is_importance_matrix(path: str) -> bool:
     name = path.rsplit("/", maxsplit=1)[-1].lower()
+    if name.endswith(".gguf") and read(name).quant not in _UNQUANTIZED:
+        return False  # weights that were made with one: "model-Q4_K_M-imatrix.gguf"
     return "imatrix" in name and (name.endswith((".dat", ".gguf", ".gguf_file")) or "." not in name)
 
 
