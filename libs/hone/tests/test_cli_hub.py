@@ -145,6 +145,14 @@ def test_a_model_is_brought_with_bytes_speed_and_time_left(gateway: Gateway, hon
     }
 
 
+def test_a_log_gets_a_line_of_a_download_now_and_then(gateway: Gateway, hone: Hone) -> None:
+    total = 4_680_000_000
+    adding(gateway, *(step("download", f"tiny.gguf, {n} left", n * total // 50, total) for n in range(51)))
+    told = [line for line in hone("hub", "add", NAME).err.splitlines() if line.startswith("download")]
+    assert len(told) < 6, told
+    assert told[0] == "download, tiny.gguf, 0 left" and "(100 %)" in told[-1]
+
+
 def test_only_downloading_says_so_and_auto_says_nothing_of_destinations(gateway: Gateway, hone: Hone) -> None:
     adding(gateway)
     assert json.loads(hone("hub", "add", NAME, "--json").out)["result"] == ADDED
@@ -165,7 +173,12 @@ def test_a_path_is_sent_whole_and_one_that_is_not_there_is_told(
     assert hone("hub", "add", str(file), "--template", str(template)).code == 0
     sent = gateway.body("/api/hub/models")
     assert sent["source"] == str(file) and sent["template"] == "{{ .Prompt }}"
-    assert hone("hub", "add", str(tmp_path / "none.gguf")).code == 2
+    for nothing in (str(tmp_path / "none.gguf"), "~nobody-of-this-name/x", "", " ", "/" + "x" * 5000):
+        wrong = hone("hub", "add", nothing)
+        assert wrong.code == 2 and len(wrong.err.splitlines()) == 1, wrong.err
+        assert "unexpected" not in wrong.err
+    for nothing in ("https://huggingface.co/acme/x", "a/b/c", "../../keys", ""):
+        assert "write owner/name" in hone("hub", "inspect", nothing).err
     template.write_text(" ")
     assert "is empty" in hone("hub", "add", str(file), "--template", str(template)).err
     gateway.forget()

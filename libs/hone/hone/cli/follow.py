@@ -79,11 +79,12 @@ def follow_on_terminal(api: Api, job_id: str, timeout_s: float | None = None) ->
 
 def _tell(line: ProgressLine, event: ServerEvent) -> None:
     """What came of an attempt, and why another begins, stays to be read; where one stands is gone with the next."""
-    text = progress_text(event)
-    if event.name == "progress" and optional(event_data(event), "stage", str) in _STAYS:
+    text, progress = progress_text(event), event_data(event) if event.name == "progress" else {}
+    stage, done, total = optional(progress, "stage", str), progress.get("done"), progress.get("total")
+    if stage in _STAYS:
         line.keep(text)
-    else:
-        line.show(text)
+    else:  # the first and the last of what is counted are worth a line of any log
+        line.show(text, counting=stage if stage in _OF_BYTES and done and done != total else "")
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +19,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 _DIRECTIONS = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _CONTROLS = {code: None for code in (*range(32), *range(127, 160), *_DIRECTIONS) if code not in (9, 10)}
 _LONGEST_CELL, _LONGEST_LAST_CELL = 80, 200
+_PAUSE_IN_LOGS_S = 5.0
 
 
 def plain(value: object, longest: int = 2000) -> str:
@@ -67,13 +70,23 @@ class ProgressLine:
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()
         self._shown = ""
+        self._counting, self._counted_at = "", 0.0
 
-    def show(self, text: str) -> None:
-        line = plain(text, 100)
-        if not line or line == self._shown:
+    def show(self, text: str, counting: str = "") -> None:
+        """``counting``: what moves on by itself, such as `download`. A log gets a line of it now and then."""
+        # What wraps cannot be rewritten.
+        line = plain(text, min(100, shutil.get_terminal_size().columns - 1) if self._live else 100)
+        if not line or line == self._shown or (not self._live and self._too_soon(counting)):
             return
         self._shown = line
         click.echo(f"\r\x1b[K{line}" if self._live else line, nl=not self._live, err=True)
+
+    def _too_soon(self, counting: str) -> bool:
+        now = time.monotonic()
+        if counting and counting == self._counting and now < self._counted_at + _PAUSE_IN_LOGS_S:
+            return True
+        self._counting, self._counted_at = counting, now
+        return False
 
     def keep(self, text: str) -> None:
         """A line that stays when others follow."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ _DESTINATIONS: dict[str, list[str] | None] = {
     "auto": None, "ollama": ["ollama"], "llamacpp": ["llamacpp"], "both": ["ollama", "llamacpp"], "none": [],
 }  # fmt: skip
 _MOST_TEMPLATE_BYTES = 100_000
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
 timeout_option = click.option(
     "--timeout", "timeout_s", type=click.FloatRange(min=0.1), help="Seconds to wait for the result."
 )
@@ -63,8 +65,9 @@ def search(query: tuple[str, ...], limit: int, as_json: bool) -> None:
 @json_option
 def inspect(repository: str, revision: str | None, context: int | None, quant: str, as_json: bool) -> None:
     """What a repository holds, what memory each file takes, and which would be chosen; downloads no weights."""
-    owner, slash, name = repository.partition("/")
-    path = path_to("huggingface", "models", owner, *([name] if slash else []))
+    if not _REPOSITORY.fullmatch(repository):
+        raise WrongInput(f"{plain(repository, 200)} is no repository: write owner/name, without an address")
+    path = path_to("huggingface", "models", *repository.split("/"))
     report = Api().get(path, revision=revision, context=context, quant=quant)
     if as_json:
         print_json(report)
@@ -183,13 +186,18 @@ def remove(name: str, timeout_s: float | None, as_json: bool) -> None:
 
 def _source(text: str) -> str:
     """A path of this machine, if there is something there; `./x` is always one."""
-    path = Path(text)
+    if not text.strip():
+        raise WrongInput("name a model: owner/name, ollama:NAME, a .gguf file or a folder")
     looks_like_path = text.startswith(("/", "./", "../", "~")) or text.lower().endswith(".gguf")
-    if looks_like_path or path.exists():
-        found = path.expanduser().absolute()
-        if not found.exists():
-            raise WrongInput(f"there is no file or folder {plain(text, 200)}")
+    try:
+        found = Path(text).expanduser().absolute()
+        is_there = found.exists()
+    except (OSError, RuntimeError, ValueError):  # longer than a path may be; a home of nobody
+        is_there = False
+    if is_there:
         return str(found)
+    if looks_like_path:
+        raise WrongInput(f"there is no file or folder {plain(text, 200)}")
     return text
 
 
