@@ -31,7 +31,7 @@ def of_header(header: Header) -> Numbers:
     weights = sum(tensor.weights for tensor in header.tensors.values())
     return Numbers(
         architecture=header.architecture,
-        parameters=weights or None if not in_shards else None,  # the first shard knows its own tensors only
+        parameters=None if in_shards else weights or None,  # the first shard knows its own tensors only
         layers=read.layers,
         heads=max(read.heads) if read.heads else None,
         kv_heads=max(read.kv_heads) if read.kv_heads else None,
