@@ -11,7 +11,7 @@ from hub_parts.ollamas import CHATML, Ollama
 from hub_parts.placing import Steps, deployer, order
 
 from hone_hub.deploy.models.errors import RendersDifferently, TemplateNotPortable
-from hone_hub.deploy.models.go_template import PROBES, NotSayable, chosen, derived, literal
+from hone_hub.deploy.models.go_template import PROBES, Chosen, NotSayable, chosen, derived, literal
 from hone_hub.deploy.questions import CONVERSATIONS
 from hone_hub.gguf.chat_template import render_conversations
 
@@ -80,6 +80,7 @@ FAMILIES = {
     "braces": (BRACES, [], "</s>", None, False),
 }
 REFUSES_SYSTEM = {"gemma2"}
+PUBLISHED = sorted((Path(__file__).parent / "hub_parts" / "chat_templates").glob("*.jinja"))
 
 
 @pytest.mark.slow
@@ -123,6 +124,11 @@ def test_what_is_derived_says_what_jinja_says(family: str) -> None:
             assert turns.text(conversation) == text
         else:
             assert turns.folded
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+def test_the_templates_that_the_families_publish_can_be_said(path: Path) -> None:
+    assert choice(path.read_text(encoding="utf-8")).template
 
 
 def test_chatml_is_chatml() -> None:
@@ -183,7 +189,7 @@ def test_text_is_written_as_it_is() -> None:
     assert literal("a {{ b }} {% c %}") == 'a {{ "{{" }} b }} {% c %}'
 
 
-def choice(template: str):  # type: ignore[no-untyped-def]
+def choice(template: str) -> Chosen:
     texts = rendered(template, CONVERSATIONS, "<s>", "</s>")
     fixtures = [(each, text) for each, text in zip(CONVERSATIONS, texts, strict=True) if text is not None]
     return chosen(template, fixtures, rendered(template, PROBES, "<s>", "</s>"))
