@@ -124,3 +124,41 @@ def test_a_gemma_2_with_a_head_of_its_own_is_refused(tmp_path: Path) -> None:
     with_config(tie_word_embeddings=False)(folder)
     with pytest.raises(ModelUnsupported, match="output of its own"):
         convert(folder, tmp_path / "m.gguf", Quant.F16)
+
+
+LONGROPE = {"rope_type": "longrope", "short_factor": [1.0] * 8, "long_factor": [1.0] * 8}
+NUMBERS: dict[str, tuple[dict[str, Any], str]] = {
+    "more layers than memory": ({"num_hidden_layers": 2**31 - 1}, "more than llama.cpp loads"),
+    "a base beyond float32": ({"rope_parameters": {"rope_theta": 1e300}}, "rope_theta"),
+    "a base that is no number": ({"rope_parameters": {"rope_theta": float("nan")}}, "rope_theta"),
+    "a factor beyond float32": ({"rope_parameters": {"rope_type": "linear", "factor": 1e300}}, "factor"),
+    "a factor below one": ({"rope_parameters": {"rope_type": "yarn", "factor": 0.5}}, "below one"),
+    "one position": (
+        {"rope_parameters": LONGROPE | {"original_max_position_embeddings": 1}}, "no number of tokens",
+    ),
+    "more positions than there are": (
+        {"rope_parameters": LONGROPE | {"original_max_position_embeddings": 2**40}}, "",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NUMBERS)
+@pytest.mark.parametrize("family", ["llama, yarn", "gemma2", "gemma3", "phi3"])
+def test_absurd_numbers_are_refused_at_once(
+    made: dict[str, Path], tmp_path: Path, family: str, case: str
+) -> None:
+    """Before anything is reserved or computed by them."""
+    changes, words = NUMBERS[case]
+    folder = Path(shutil.copytree(made[family], tmp_path / "model"))
+    with_config(**changes)(folder)
+    with pytest.raises((SourceInvalid, ModelUnsupported)) as caught:
+        convert(folder, tmp_path / "m.gguf", Quant.F16)
+    if family == "llama, yarn":
+        assert words in str(caught.value)
+    assert not (tmp_path / "m.gguf").exists()
+
+
+@pytest.fixture(scope="module", name="made")
+def _made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("families")
+    return {name: make(name, root / name) for name in ("llama, yarn", "gemma2", "gemma3", "phi3")}

@@ -20,6 +20,7 @@ from .plan import Plan, PlannedTensor
 from .rope import LongRope, Rope, read_rope, settings_of
 from .safetensors import Weight, to_float32
 
+_MOST_LAYERS = 512  # LLAMA_MAX_LAYERS
 _COMPARED_AT_ONCE = 1 << 20  # weights
 _CORRECT = "correct config.json or download it again"
 # Old checkpoints store these beside the weights; both are computed.
@@ -164,7 +165,7 @@ class Decoder:
         shape = Shape(
             config=config,
             width=width,
-            layers=count(config, "num_hidden_layers"),
+            layers=_layers(config),
             heads=heads,
             kv_heads=kv_heads,
             head_dim=head_dim,
@@ -277,6 +278,13 @@ def count(config: JsonObject, key: str, default: int | None = None) -> int:
     if type(value) is not int or not 1 <= value < 1 << 31:
         raise SourceInvalid(f"{key} in config.json is {value!r}, not a positive number", _CORRECT)
     return value
+
+
+def _layers(config: JsonObject) -> int:
+    layers = count(config, "num_hidden_layers")
+    if layers > _MOST_LAYERS:
+        raise ModelUnsupported(f"{layers} layers are more than llama.cpp loads", _CORRECT)
+    return layers
 
 
 def number(config: JsonObject, key: str) -> float | None:

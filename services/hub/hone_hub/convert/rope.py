@@ -15,6 +15,8 @@ from .checkpoint import JsonObject
 
 _LOOK_FOR_GGUF = "look for a GGUF of this model"
 _AGAIN = "download the model folder again"
+# What a factor or a base may be, so that float32 holds all that is computed of them.
+_LEAST, _MOST = 1e-6, 1e12
 # llama.cpp's and transformers' own.
 _BETA_FAST, _BETA_SLOW = 32.0, 1.0
 
@@ -170,6 +172,8 @@ def _yarn(settings: JsonObject, context: int) -> Yarn:
     if settings.get("mscale") or settings.get("mscale_all_dim"):
         raise ModelUnsupported("yarn with an mscale of its own cannot be converted", _LOOK_FOR_GGUF)
     factor = _positive(settings.get("factor"), "factor")
+    if factor < 1:
+        raise SourceInvalid(f"yarn's factor in config.json is {factor:g}, below one", "correct config.json")
     original = settings.get("original_max_position_embeddings", context)
     given = settings.get("attention_factor")
     return Yarn(
@@ -209,17 +213,16 @@ def _only_defaults(settings: JsonObject, defaults: Mapping[str, object]) -> None
 
 
 def _whole(value: object, name: str) -> int:
-    return int(_positive(value, name))
+    """A number of tokens: from two on, since its logarithm divides."""
+    found = _positive(value, name)
+    if not 2 <= found < 1 << 31:
+        raise SourceInvalid(f"{name} in config.json is {found:g}, no number of tokens", "correct config.json")
+    return int(found)
 
 
 def _positive(value: object, name: str) -> float:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not math.isfinite(value)
-        or value <= 0
-    ):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _LEAST <= value <= _MOST:
         raise SourceInvalid(
-            f"{name} in config.json is {value!r}, not a positive number", "correct config.json"
+            f"{name} in config.json is {value!r:.40}, not a usual positive number", "correct config.json"
         )
     return float(value)
