@@ -33,7 +33,7 @@ from local_hub import serving  # noqa: E402
 from local_hub.repositories import Repository, stored  # noqa: E402
 
 from hone_contracts.huggingface import RepositoryFile  # noqa: E402
-from hone_hub.downloads import Downloads, Wanted  # noqa: E402
+from hone_hub.downloads.downloads import Downloads, Wanted  # noqa: E402
 from hone_hub.huggingface.access import HubAccess  # noqa: E402
 from hone_hub.work import Step  # noqa: E402
 

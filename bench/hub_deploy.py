@@ -18,7 +18,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from hone_hub.deploy.models import DeployOrder, ModelDeployer, ModelFile
+from hone_hub.deploy.models.deployer import ModelDeployer
+from hone_hub.deploy.models.order import DeployOrder, ModelFile
 from hone_hub.deploy.ollama.everywhere import Hosts
 from hone_hub.work import Step
 

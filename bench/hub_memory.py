@@ -1,8 +1,8 @@
 """How far the predicted memory of a model is from what llama.cpp takes: models made here, loaded, and asked once.
 
 The weights of a file are mapped, and counted as they are touched; key-value cache and buffers are the process's own.
-Taken is the most that the process held, less what it held before it loaded anything. On a CPU, where llama.cpp keeps a
-second copy of some types, rearranged; a card has buffers of its own.
+Taken is the most that the process held, less what it held before it loaded anything. On a CPU llama.cpp keeps a
+second copy of some types, rearranged, and a card has buffers of its own.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from hone_hub.adding.used import Tidying
 from hone_hub.deploy.deployments import Deployments
 from hone_hub.deploy.embedded import EmbeddedWeights
 from hone_hub.deploy.files import VersionFiles
-from hone_hub.deploy.models import ModelDeployer
+from hone_hub.deploy.models.deployer import ModelDeployer
 from hone_hub.deploy.ollama.base_weights import BaseWeights
 from hone_hub.deploy.ollama.everywhere import Hosts
 from hone_hub.deploy.ollama.examples import OllamaExamples
@@ -37,7 +37,7 @@ from hone_hub.deploy.ollama.weights import OllamaWeights
 from hone_hub.deploy.prompts import PromptsPassThrough
 from hone_hub.deploy.proven_files import ProvenFiles
 from hone_hub.deploy.proving import Proving
-from hone_hub.downloads import Downloads
+from hone_hub.downloads.downloads import Downloads
 from hone_hub.file_roots import FileRoots
 from hone_hub.handlers import Conversions, Inspections
 from hone_hub.huggingface.places import places

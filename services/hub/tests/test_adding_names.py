@@ -16,7 +16,7 @@ from hone_hub.adding import budget, sources
 from hone_hub.adding.errors import BadSource, NotEnoughDisk
 from hone_hub.adding.holding import Holding
 from hone_hub.adding.sources import LibraryName, LocalFile, LocalFolder, Repository, default_name
-from hone_hub.downloads import Wanted
+from hone_hub.downloads.downloads import Wanted
 from hone_hub.errors import HubError
 from hone_hub.file_roots import FileRoots
 

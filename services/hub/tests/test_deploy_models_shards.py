@@ -12,8 +12,8 @@ from hub_parts.models import TEMPLATE
 from hub_parts.ollamas import Ollama
 from hub_parts.placing import Steps, deployer, model_file
 
-from hone_hub.deploy.models import DeployOrder
 from hone_hub.deploy.models.merging import layout, merge, pieces
+from hone_hub.deploy.models.order import DeployOrder
 from hone_hub.errors import CorruptGGUF
 from hone_hub.gguf import inspect
 from hone_hub.work import MergeWork

@@ -26,7 +26,7 @@ from local_hub import LocalHub, Trouble, serving
 from running import until
 
 from hone_contracts.huggingface import RepositoryFile
-from hone_hub.downloads import Wanted
+from hone_hub.downloads.downloads import Wanted
 from hone_hub.huggingface.errors import UnsafeFileName
 from hone_hub.rate import Rate, in_words
 from hone_hub.refusals import Refused

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.slow
 _SERVICE = """
 import asyncio, sys
 from pathlib import Path
-from hone_hub.downloads import Downloads, Wanted
+from hone_hub.downloads.downloads import Downloads, Wanted
 from hone_hub.huggingface.access import HubAccess
 from hone_contracts.huggingface import RepositoryFile
 

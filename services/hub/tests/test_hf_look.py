@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from hone_contracts.huggingface import InspectRepository, MemoryPlace, RepositoryReport, SearchModels
 from hone_hub.convert import Quant, convert
-from hone_hub.downloads import Downloads, Wanted
+from hone_hub.downloads.downloads import Downloads, Wanted
 from hone_hub.huggingface.access import HubAccess
 from hone_hub.huggingface.repository import Repositories
 from hone_hub.refusals import Refused

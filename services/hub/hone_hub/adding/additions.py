@@ -21,7 +21,7 @@ from hone_contracts.hub_models import (
 )
 from hone_contracts.models import ModelRef
 from hone_hub.adding import budget, sources
-from hone_hub.adding.errors import BadChoice, NameTaken
+from hone_hub.adding.errors import BadChoice, NameTaken, NoOllama
 from hone_hub.adding.files import ModelFiles, Ready, used_by
 from hone_hub.adding.holding import Holding
 from hone_hub.adding.looking import Looked, Looking
@@ -30,7 +30,8 @@ from hone_hub.adding.tables import AddedModelRow
 from hone_hub.adding.tidying import Sweep
 from hone_hub.adding.used import Used
 from hone_hub.converting import steps_to
-from hone_hub.deploy.models import DeployOrder, ModelDeployer, Placed
+from hone_hub.deploy.models.deployer import ModelDeployer
+from hone_hub.deploy.models.order import DeployOrder, Placed
 from hone_hub.error_bodies import body_of
 from hone_hub.errors import HubError
 from hone_hub.file_roots import FileRoots
@@ -160,6 +161,8 @@ class Additions:
         wanted = order.destinations
         if wanted is None:
             wanted = await self._deployer.destinations()
+        elif "ollama" in wanted and "ollama" not in await self._deployer.destinations():
+            raise NoOllama  # before anything is downloaded for it
         there = {ModelRef.parse(each).provider for each in (before.references if before else ())}
         known: tuple[Destination, ...] = ("ollama", "llamacpp")
         return tuple(each for each in known if each in wanted or each in there)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from hone_contracts.ollama_hosts import InvalidOllamaHost, parse_hosts
 from hone_hub.adding.errors import NotEnoughDisk
-from hone_hub.downloads import Wanted
+from hone_hub.downloads.downloads import Wanted
 from hone_hub.downloads.store import Store
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")

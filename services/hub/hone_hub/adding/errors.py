@@ -80,6 +80,18 @@ class NotEnoughDisk(AddingError):
         self.needed_bytes, self.free_bytes = needed_bytes, free_bytes
 
 
+class NoOllama(AddingError):
+    """It was asked for, and none answers. Nothing was begun."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no Ollama answers that could serve it",
+            "start it with `ollama serve`, set OLLAMA_HOST, or leave --to away: the embedded engine serves it then",
+        )
+
+
 class NameTaken(AddingError):
     """Another model was added under this name."""
 

@@ -13,8 +13,8 @@ from hone_hub.adding.inspected import Inspected, inspected
 from hone_hub.adding.looking import Looked
 from hone_hub.adding.used import Used
 from hone_hub.converting import converted
-from hone_hub.deploy.models import ModelFile
-from hone_hub.downloads import Downloads
+from hone_hub.deploy.models.order import ModelFile
+from hone_hub.downloads.downloads import Downloads
 from hone_hub.errors import FileUnreadable
 from hone_hub.work import ConvertWork
 from hone_hub.worker_process import OnStep

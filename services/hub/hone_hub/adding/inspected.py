@@ -27,43 +27,33 @@ class Inspected:
 
 
 async def inspected(paths: Sequence[Path], tell: OnStep) -> Inspected:
-    """Every file goes through the reader; the first shard tells of the model. Raises UnsoundModel, Refused."""
-    total = sum(path.stat().st_size for path in paths)
-    reports, done = [], 0
-    for path in paths:
-        await tell(Step(stage="inspect", message=path.name, done=done, total=total))
-        report = await worker_process.run(InspectWork(path=path), tell)
-        problems = report["problems"]
-        if not report["ok"]:
-            raise UnsoundModel(
-                path.name, [each["message"] for each in problems if each["severity"] == "error"]
-            )
-        reports.append(report)
-        done += path.stat().st_size
-    await tell(Step(stage="inspect", message=paths[-1].name, done=total, total=total))
-    first = reports[0]
-    template = (first["chat_template"] or {}).get("text")
+    """Every file goes through the reader, shards as the one model that they make. Raises UnsoundModel, Refused."""
+    first, total = paths[0], sum(path.stat().st_size for path in paths)
+    await tell(Step(stage="inspect", message=first.name, done=0, total=total))
+    report = await worker_process.run(InspectWork(path=first, others=tuple(paths[1:])), tell)
+    problems = report["problems"]
+    if not report["ok"]:
+        raise UnsoundModel(first.name, [each["message"] for each in problems if each["severity"] == "error"])
+    await tell(Step(stage="inspect", message=first.name, done=total, total=total))
+    template = (report["chat_template"] or {}).get("text")
     return Inspected(
-        architecture=first["architecture"],
-        parameters=sum(report["parameters"] for report in reports) or None,
-        quant=first["quant"],
-        context_tokens=first["context_length"],
+        architecture=report["architecture"],
+        parameters=report["parameters"] or None,
+        quant=report["quant"],
+        context_tokens=report["context_length"],
         template_sha256=hashlib.sha256(template.encode(errors="replace")).hexdigest() if template else "",
-        memory=_memory(reports),
-        warnings=tuple(each["message"] for report in reports for each in report["problems"]),
+        memory=_memory(report["memory"]),
+        warnings=tuple(each["message"] for each in problems),
     )
 
 
-def _memory(reports: Sequence[dict[str, Any]]) -> MemoryFigures | None:
-    """The header tells of layers and heads; the weights are of all shards."""
-    told = reports[0]["memory"]
+def _memory(told: dict[str, Any] | None) -> MemoryFigures | None:
     if told is None:
         return None
-    weights = sum((report["memory"] or {"weights_bytes": 0})["weights_bytes"] for report in reports)
     return MemoryFigures(
         context_tokens=told["context"],
-        weights_bytes=weights,
+        weights_bytes=told["weights_bytes"],
         kv_cache_bytes=told["kv_cache_bytes"],
         compute_bytes=told["compute_bytes"],
-        total_bytes=weights + told["kv_cache_bytes"] + told["compute_bytes"],
+        total_bytes=told["total_bytes"],
     )

@@ -18,10 +18,11 @@ from hone_contracts.huggingface import (
 from hone_hub.adding.errors import BadChoice, NothingFits, NotSupported, TooLargeForMachine, UnknownQuant
 from hone_hub.adding.inspected import Inspected, inspected
 from hone_hub.adding.sources import LocalFile, LocalFolder, Repository, default_name
-from hone_hub.downloads import Wanted
+from hone_hub.downloads.downloads import Wanted
 from hone_hub.huggingface.repository import Repositories
 from hone_hub.worker_process import OnStep
 
+_USUAL = "q4_k_m"
 _SMALL_BYTES = 2_000_000_000
 _BITS_PER_WEIGHT = {
     "f32": 32.0, "f16": 16.0, "bf16": 16.0, "q8_0": 8.5, "q6_k": 6.6, "q5_k_m": 5.7, "q5_0": 5.5, "q4_k_m": 4.9,
@@ -78,7 +79,7 @@ class Looking:
             raise NotSupported(source.name, report.reason)
         group = _chosen(source.name, report, order)
         converted = group.format == "safetensors"
-        convert_to = _quantization(report.convert_to or order.quant) if converted else None
+        convert_to = _quantization(report.convert_to or _named(order.quant)) if converted else None
         quant = convert_to.upper() if convert_to else group.quant
         if not order.force and not group.fits and group.memory is not None and report.places:
             raise TooLargeForMachine(source.name, quant, group.memory.total_bytes, _told(report.places))
@@ -154,6 +155,11 @@ def _chosen(name: str, report: RepositoryReport, order: AddModel) -> WeightGroup
     if order.force and usable:
         return min(usable, key=lambda group: group.size_bytes)
     raise NothingFits(name, report.reasons)
+
+
+def _named(quant: str) -> str:
+    """Where nothing fits, and it shall be added all the same: the usual one."""
+    return _USUAL if quant == "auto" else quant
 
 
 def _quantization(text: str) -> Quantization:

@@ -14,7 +14,7 @@ from hone_hub.adding.errors import NoSuchAddedModel
 from hone_hub.adding.holding import Holding
 from hone_hub.adding.tables import AddedModelRow
 from hone_hub.adding.used import Tidying, Used
-from hone_hub.deploy.models import ModelDeployer
+from hone_hub.deploy.models.deployer import ModelDeployer
 from hone_hub.error_bodies import body_of
 from hone_hub.errors import HubError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from hone_hub.adding.holding import Holding
-from hone_hub.downloads import Downloads
+from hone_hub.downloads.downloads import Downloads
 
 
 class Used(BaseModel):

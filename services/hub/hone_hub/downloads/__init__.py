@@ -1,5 +1,4 @@
-"""Files of repositories on our own disk: whole, verified, fetched once, and resumed where they were left."""
+"""Files of repositories on our own disk: whole, verified, fetched once, and resumed where they were left.
 
-from hone_hub.downloads.downloads import Downloads, Fetched, Wanted
-
-__all__ = ["Downloads", "Fetched", "Wanted"]
+Nothing is imported here: the worker process is started for every download, and needs none of what the service does.
+"""

@@ -11,7 +11,7 @@ from local_hub import LocalHub
 from pydantic import SecretStr
 
 from hone_contracts.huggingface import RepositoryFile
-from hone_hub.downloads import Downloads, Wanted
+from hone_hub.downloads.downloads import Downloads, Wanted
 from hone_hub.huggingface.access import HubAccess
 from hone_hub.refusals import Refused
 from hone_hub.work import Step

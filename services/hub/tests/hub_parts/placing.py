@@ -6,7 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from hone_hub.deploy.models import DeployOrder, ModelDeployer, ModelFile
+from hone_hub.deploy.models.deployer import ModelDeployer
+from hone_hub.deploy.models.order import DeployOrder, ModelFile
 from hone_hub.deploy.ollama.everywhere import Hosts
 from hone_hub.work import Step
 
