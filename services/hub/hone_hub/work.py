@@ -27,9 +27,12 @@ class ConvertWork(BaseModel):
 
 
 class InspectWork(BaseModel):
+    """``others`` are the further files of a model in several, which is inspected as one."""
+
     worker: ClassVar[str] = "hone_hub.worker"
     kind: Literal["inspect"] = "inspect"
     path: Path
+    others: tuple[Path, ...] = ()
 
 
 class RenderWork(BaseModel):

@@ -47,7 +47,7 @@ def _do(work: _Work) -> dict[str, Any]:
     from hone_hub.gguf import inspect, rendered  # noqa: PLC0415 (either work needs its own half)
 
     if isinstance(work, InspectWork):
-        return inspect(work.path).model_dump(mode="json")
+        return inspect(work.path, others=work.others).model_dump(mode="json")
     return {"rendered": rendered(work.path, work.conversations, as_engine=work.as_engine)}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hub_parts import hostile as h
 from hub_parts.models import Library, TinyModel
+from hub_parts.mutations import of_architecture
 
 from hone_hub.convert import Quant, convert
 from hone_hub.gguf import inspect
@@ -65,6 +66,19 @@ def test_memory_is_weights_and_cache_by_the_formula(library: Library, tmp_path: 
     assert report.memory.kv_cache_bytes == 3 * 2 * (16 + 16) * 2 * 200 * 2
     tied = 406 * 64 // 32 * 34  # the embedding counts again as output
     assert report.memory.weights_bytes == sum(report.tensor_types.values()) + tied
+
+
+def test_layers_with_a_sliding_window_hold_no_more_than_it(tmp_path: Path) -> None:
+    """Of Gemma 2, every other layer sees everything; the others hold their window and a micro-batch."""
+    whole, windowed = tmp_path / "whole.gguf", tmp_path / "windowed.gguf"
+    whole.write_bytes(of_architecture("gemma2"))
+    windowed.write_bytes(of_architecture("gemma2", h.u32("gemma2.attention.sliding_window", 100)))
+    each = 2 * h.WIDTH * 2  # bytes of a token in a layer: keys and values, f16, as many heads as of queries
+    reports = [inspect(path, context=4096, render=False).memory for path in (whole, windowed)]
+    assert [memory.kv_cache_bytes for memory in reports if memory] == [
+        each * 2 * 4096,
+        each * (4096 + 100 + 512),
+    ]
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

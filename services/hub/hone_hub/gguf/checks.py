@@ -6,12 +6,10 @@ import math
 from collections.abc import Iterator
 
 from .header import Header
-from .hyperparameters import Hyperparameters
+from .hyperparameters import MAX_LAYERS, MAX_NUMBER, Hyperparameters
 from .report import Problem
 from .tensors import KINDS, Kind, tensor_problems
 
-_MAX_LAYERS = 512  # llama.cpp's LLAMA_MAX_LAYERS
-_MAX_NUMBER = (1 << 31) - 1
 _TOKEN_TYPES = range(7)  # llama.cpp's llama_token_type
 _NOT_TEXT_MODELS = {"adapter", "imatrix", "mmproj", "vocab"}
 
@@ -42,14 +40,14 @@ def find_problems(header: Header, numbers: Hyperparameters) -> list[Problem]:
 
 
 def _number_problems(numbers: Hyperparameters) -> Iterator[Problem]:
-    if numbers.layers is None or not 1 <= numbers.layers <= _MAX_LAYERS:
-        yield _error(f"the number of layers is {numbers.layers}, 1 to {_MAX_LAYERS} are possible")
+    if numbers.layers is None or not 1 <= numbers.layers <= MAX_LAYERS:
+        yield _error(f"the number of layers is {numbers.layers}, 1 to {MAX_LAYERS} are possible")
         return
     for what, value in (("embedding length", numbers.width), ("context length", numbers.context)):
-        if value is None or not 1 <= value <= _MAX_NUMBER:
+        if value is None or not 1 <= value <= MAX_NUMBER:
             yield _error(f"the {what} is {value}")
     for what, value in (("key length", numbers.key_length), ("value length", numbers.value_length)):
-        if value is not None and not 1 <= value <= _MAX_NUMBER:
+        if value is not None and not 1 <= value <= MAX_NUMBER:
             yield _error(f"the {what} is {value}")
     for what, per_layer in (
         ("attention heads", numbers.heads),
@@ -60,7 +58,7 @@ def _number_problems(numbers: Hyperparameters) -> Iterator[Problem]:
             continue
         if len(per_layer) not in (1, numbers.layers):
             yield _error(f"there are {len(per_layer)} {what} for {numbers.layers} layers")
-        elif any(not 0 <= value <= _MAX_NUMBER for value in per_layer) or max(per_layer) == 0:
+        elif any(not 0 <= value <= MAX_NUMBER for value in per_layer) or max(per_layer) == 0:
             yield _error(f"the {what} are {per_layer[:8]}")
 
 

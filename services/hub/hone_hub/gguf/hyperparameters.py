@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from .header import Header
 
+MAX_LAYERS = 512  # llama.cpp's LLAMA_MAX_LAYERS
+MAX_NUMBER = (1 << 31) - 1
+
 
 @dataclass(frozen=True)
 class Hyperparameters:

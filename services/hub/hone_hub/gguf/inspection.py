@@ -16,17 +16,25 @@ from .hyperparameters import Hyperparameters
 from .memory import estimate
 from .reader import read_file
 from .report import GGUFReport, Problem, SpecialToken, TemplateReport, TokenizerReport
+from .shards import read_shards
 
 
 def inspect(
-    path: Path, *, context: int | None = None, parallel: int = 1, digest: bool = False, render: bool = True
+    path: Path,
+    *,
+    others: Sequence[Path] = (),
+    context: int | None = None,
+    parallel: int = 1,
+    digest: bool = False,
+    render: bool = True,
 ) -> GGUFReport:
     """Reads `path` as a hostile file. `context` in tokens for the memory estimate (default: at most 4096).
 
+    `others` are the further files of a model in several, in order: the report is of all together, but for the digest.
     `digest` also reads the whole file for its SHA-256; `render` tries the chat template, never in this process.
     Raises GGUFError, FileMissing or FileUnreadable; a file that can be read and makes no sense has problems.
     """
-    header = read_file(path)
+    header = read_shards([path, *others]) if others else read_file(path)
     numbers = Hyperparameters.read(header)
     tokenizer = _tokenizer(header)
     template = _template(header, tokenizer, render)

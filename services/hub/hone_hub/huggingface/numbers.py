@@ -5,26 +5,16 @@ from typing import Any
 
 from hone_hub.convertible import text_part
 from hone_hub.gguf.header import Header
-from hone_hub.gguf.hyperparameters import Hyperparameters, at_layer
+from hone_hub.gguf.hyperparameters import Hyperparameters
+from hone_hub.gguf.memory import cached
 from hone_hub.huggingface.memory import Numbers
 
-# Of these, one layer in so many sees everything, the others a window. Source: llama.cpp, src/llama-model.cpp.
-_FULL_EVERY = {"gemma2": 2, "gemma3": 6}
 _MOST = 1 << 31
 
 
 def of_header(header: Header) -> Numbers:
     read = Hyperparameters.read(header)
-    window = header.integer(f"{header.architecture}.attention.sliding_window") or 0
-    every = _FULL_EVERY.get(header.architecture or "", 0) if window else 0
-    full = sliding = 0
-    if read.layers and read.layers <= 512 and read.kv_heads and read.key_length and read.value_length:
-        for layer in range(read.layers):
-            if len(read.kv_heads) not in (1, read.layers):
-                break
-            values = at_layer(read.kv_heads, layer) * (read.key_length + read.value_length)
-            slides = every and (layer + 1) % every
-            full, sliding = (full, sliding + values) if slides else (full + values, sliding)
+    held = cached(header, read)
     embedding = header.tensors.get("token_embd.weight")
     tied = "output.weight" not in header.tensors and header.tensors
     in_shards = (header.integer("split.count") or 1) > 1
@@ -39,9 +29,9 @@ def of_header(header: Header) -> Numbers:
         width=read.width or 0,
         ffn=max(read.ffn) if read.ffn else 0,
         vocabulary=read.vocabulary or 0,
-        cached_values=full or None,
-        sliding_values=sliding,
-        window=window,
+        cached_values=held.full or None if held else None,
+        sliding_values=held.sliding if held else 0,
+        window=held.window if held else 0,
         tied_bytes=embedding.size_bytes if embedding is not None and tied else 0,
     )
 
@@ -52,7 +42,7 @@ def of_config(config: dict[str, Any], parameters: int | None) -> Numbers:
     layers, heads = _count(config, "num_hidden_layers"), _count(config, "num_attention_heads")
     width, kv_heads = _count(config, "hidden_size"), _count(config, "num_key_value_heads") or heads
     head_dim = _count(config, "head_dim") or (width // heads if width and heads else None)
-    cached = layers * kv_heads * 2 * head_dim if layers and kv_heads and head_dim else None
+    cached_values = layers * kv_heads * 2 * head_dim if layers and kv_heads and head_dim else None
     names = config.get("architectures")
     return Numbers(
         architecture=names[0] if isinstance(names, list) and names and isinstance(names[0], str) else None,
@@ -64,7 +54,7 @@ def of_config(config: dict[str, Any], parameters: int | None) -> Numbers:
         width=width or 0,
         ffn=_count(config, "intermediate_size") or 0,
         vocabulary=_count(config, "vocab_size") or 0,
-        cached_values=cached,
+        cached_values=cached_values,
     )
 
 
