@@ -150,6 +150,9 @@ REFUSED: dict[str, tuple[dict[str, Any], type[HubError], str]] = {
     "post-processors that are none": (
         {"post_processor": {"type": "Sequence", "processors": 5}}, SourceInvalid, "no list"
     ),
+    "a zero byte within a token": (
+        {"added_tokens": [{"id": 405, "content": "a\0b"}]}, TokenizerUnsupported, "zero byte"
+    ),
     "half a character": (
         {"added_tokens": [{"id": 0, "content": "\ud83d"}]}, SourceInvalid, "not valid JSON"
     ),

@@ -38,6 +38,7 @@ class PreTokenizer:
 
 
 GPT2 = PreTokenizer("gpt-2", ignore_merges=False)
+DBRX = PreTokenizer("dbrx", ignore_merges=False)  # Phi-4
 LLAMA_BPE = PreTokenizer("llama-bpe", ignore_merges=True)
 QWEN2 = PreTokenizer("qwen2", ignore_merges=False)
 SMOLLM = PreTokenizer("smollm", ignore_merges=False)
@@ -49,8 +50,8 @@ _BY_REGEX = {
 }
 
 
-def recognise(entry: object) -> PreTokenizer:
-    """`entry` is the `pre_tokenizer` of a tokenizer.json."""
+def recognise(entry: object, ignore_merges: bool) -> PreTokenizer:
+    """`entry` is the `pre_tokenizer` of a tokenizer.json, `ignore_merges` its model's."""
     match _steps(entry):
         case [{"type": "ByteLevel", "add_prefix_space": False} as bytes_] if bytes_.get("use_regex", True):
             return GPT2
@@ -63,12 +64,13 @@ def recognise(entry: object) -> PreTokenizer:
             {"type": "Split", "pattern": {"Regex": str(regex)}} as split,
             {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False},
         ] if regex in _BY_REGEX and _isolates(split):
-            return _BY_REGEX[regex]
+            found = _BY_REGEX[regex]
+            return DBRX if found is LLAMA_BPE and not ignore_merges else found
         case steps:
             kinds = " then ".join(str(step.get("type")) for step in steps) or "none"
             raise TokenizerUnsupported(
                 f"the tokenizer splits text in a way llama.cpp is not known to repeat ({kinds})",
-                "known are those of GPT-2, Llama 3, Qwen 2, SmolLM, GPT-4o and Tekken; look for a GGUF of this model",
+                "known: GPT-2, GPT-4, GPT-4o, Llama 3, Qwen 2, SmolLM, Tekken; look for a GGUF of this model",
             )
 
 

@@ -88,7 +88,7 @@ def read_vocabulary(checkpoint: Checkpoint, size: int) -> Vocabulary:
     if sentencepiece.is_sentencepiece(tokenizer):
         return _pieces(checkpoint, tokenizer, sentencepiece.from_json(tokenizer, merges, ids), size)
     warnings = check_normalizer(tokenizer.get("normalizer"))
-    pre_tokenizer = recognise(tokenizer.get("pre_tokenizer"))
+    pre_tokenizer = recognise(tokenizer.get("pre_tokenizer"), bool(model.get("ignore_merges")))
     warnings += check_model(model, ids, pre_tokenizer)
     added = added_tokens(tokenizer)
     warnings += check_added(added)
@@ -194,6 +194,9 @@ def _lay_out(
         raise SourceInvalid(problem, "use the tokenizer this model was trained with, or resize its embedding")
     laid_out = [by_id.get(number, (f"[PAD{number}]", TokenType.UNUSED)) for number in range(size)]
     tokens = [token for token, _ in laid_out]
+    if cut := next((token for token in tokens if "\0" in token), None):
+        problem = f"the token {cut!r} holds a zero byte, where llama.cpp ends it"
+        raise TokenizerUnsupported(problem, "look for a GGUF of this model")
     if len(set(tokens)) != size:
         raise SourceInvalid("two ids in tokenizer.json have the same text", "save the tokenizer again")
     return tokens, [kind for _, kind in laid_out]

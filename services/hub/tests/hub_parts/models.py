@@ -60,6 +60,7 @@ def _gpt2() -> pre_tokenizers.PreTokenizer:
 PRE_TOKENIZERS: dict[str, Callable[[], pre_tokenizers.PreTokenizer]] = {
     "gpt-2": _gpt2,
     "llama-bpe": lambda: _split(r"\p{N}{1,3}"),
+    "dbrx": lambda: _split(r"\p{N}{1,3}"),
     "qwen2": lambda: _split(r"\p{N}"),
     "gpt-4o": lambda: _split_by(_CASES % (_ENDINGS, _ENDINGS, r"\p{N}{1,3}"), "removed", invert=True),
     "tekken": lambda: _split_by(_CASES % ("", "", r"\p{N}"), "isolated"),
