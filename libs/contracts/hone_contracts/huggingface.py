@@ -152,3 +152,6 @@ class RepositoryReport(BaseModel):
     verdict: Verdict
     reason: str
     warnings: tuple[str, ...] = ()
+    imported: bool = Field(
+        default=False, description="safetensors that Ollama itself makes a model of, and nobody else here"
+    )

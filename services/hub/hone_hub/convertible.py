@@ -16,6 +16,11 @@ CONVERTIBLE = frozenset(
         "Phi3ForCausalLM",
     }
 )
+OLLAMA_IMPORTS = frozenset({"CohereForCausalLM", "GemmaForCausalLM", "MixtralForCausalLM"})
+"""What Ollama makes models of, and Hone does not. Source: Ollama 0.11.4, convert/convert.go."""
+IMPORTED_QUANTS = ("Q4_K_M", "Q8_0", "F16")
+"""What Ollama quantizes its imports to; F16: not at all."""
+
 # Phi-3's authors publish it with the code that transformers has had as its own since: it needs none. What tokenizer
 # is named beside it does not matter, since its files are read.
 _PHI3 = re.compile(

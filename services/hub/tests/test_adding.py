@@ -141,6 +141,24 @@ async def test_safetensors_are_converted_and_served_at_both_places(
         assert not any((settings.data_dir / "models").rglob("*.gguf"))
 
 
+async def test_what_ollama_alone_makes_a_model_of_goes_there_as_a_folder_and_nowhere_else(
+    settings: HubSettings, real_ollama: Ollama, starter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Llama stands for an architecture that is Ollama's alone: the starter is the only tiny model that answers."""
+    monkeypatch.setattr("hone_hub.adding.looking.OLLAMA_IMPORTS", frozenset({"LlamaForCausalLM"}))
+    async with adding(with_ollama(settings, real_ollama)) as (service, _):
+        wanted = order(starter.as_uri(), name="imported:q8", quant="q8_0", destinations=("ollama",))
+        model = await added(service, wanted)
+        assert (model.references, model.quant) == (("ollama:imported:q8",), "Q8_0")
+        assert model.sha256 and model.size_bytes and model.architecture == "LlamaForCausalLM"
+        shown = real_ollama.show("imported:q8")
+        assert shown is not None and shown["details"]["quantization_level"] == "Q8_0"
+        embedded = order(starter.as_uri(), name="here", quant="q8_0", destinations=("llamacpp",))
+        assert (await refusal(service, embedded))[0] == "bad_choice"
+        await removed(service, model.name)
+        assert real_ollama.show("imported:q8") is None
+
+
 async def test_only_downloaded_it_stays_on_the_disk_until_it_is_removed(
     settings: HubSettings, hub_of_models: LocalHub, repository: str
 ) -> None:

@@ -177,6 +177,16 @@ async def test_safetensors_are_convertible_with_a_quantization_that_fits(
     assert (await look(hub, "acme/tiny", quant="Q9")).chosen is None
 
 
+async def test_what_ollama_alone_makes_a_model_of_is_told_with_what_it_can_quantize_to(hub: LocalHub) -> None:
+    config = json.dumps(CONFIG | {"architectures": ["GemmaForCausalLM"]})
+    hub.add("acme/gemma", {"model.safetensors": b"x" * 1000, "config.json": config, "tokenizer.model": b"x"})
+    report = await look(hub, "acme/gemma")
+    assert report.verdict == "convertible" and "Ollama" in report.reason and report.imported
+    assert (report.chosen, report.convert_to) == (0, "q8_0")
+    assert (await look(hub, "acme/gemma", quant="Q5_K_M")).chosen is None
+    assert not (await look(hub, "acme/gemma", quant="F16")).warnings
+
+
 async def test_gguf_wins_over_safetensors_beside_it(hub: LocalHub) -> None:
     hub.add(
         "acme/both", {"a-Q8_0.gguf": STARTER, "model.safetensors": b"x", "config.json": json.dumps(CONFIG)}

@@ -100,6 +100,7 @@ class Additions:
             with self._holding.used(*used_by(looked).keys):
                 before = await self._before(looked.name, looked.source, order)
                 destinations = await self._destinations(order, before)
+                _check_importable(looked, destinations)
                 self._check_disk(looked, destinations)
                 ready = await self._files.ready(looked, tell)
                 wanted = _deploy_order(order, looked.name, ready, before)
@@ -225,9 +226,9 @@ class Additions:
             parameters=found.parameters,
             quant=looked.quant or found.quant,
             context_tokens=found.context_tokens,
-            uri=in_process or (file.path.as_uri() if stays else ""),
-            sha256=file.sha256,
-            size_bytes=file.total_bytes,
+            uri=in_process or (file.path.as_uri() if file and stays else ""),
+            sha256=file.sha256 if file else next((each.sha256 for each in placed), ""),
+            size_bytes=file.total_bytes if file else next((each.size_bytes for each in placed), 0),
             memory=looked.memory or found.memory,
             template_sha256=found.template_sha256,
             proof={ModelRef.parse(each.reference).provider: each.proof for each in placed},
@@ -258,11 +259,27 @@ def _bounded(*warnings: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each[:_LONGEST_WARNING_CHARS] for each in warnings))[:_MOST_WARNINGS]
 
 
+def _check_importable(looked: Looked, destinations: Sequence[Destination]) -> None:
+    """Raises BadChoice."""
+    if looked.imported and "llamacpp" in destinations:
+        raise BadChoice(
+            f"{looked.name} is of an architecture that Ollama alone makes models of",
+            "start Ollama and add it with --to ollama, or look for a GGUF of it",
+        )
+
+
+def _as_ollama_says(quant: str | None) -> str | None:
+    """None for weights that stay as they are."""
+    return None if quant in (None, "F16") else str(quant).lower()
+
+
 def _deploy_order(order: AddModel, name: str, ready: Ready | None, before: AddedModel | None) -> DeployOrder:
     return DeployOrder(
         job=order.correlation_id,
         name=name,
         file=None if ready is None else ready.file,
+        folder=None if ready is None else ready.folder,
+        quant=None if ready is None or ready.folder is None else _as_ollama_says(ready.inspected.quant),
         context_tokens=order.context_tokens,
         template=order.template,
         replace=order.replace or before is not None,

@@ -24,9 +24,12 @@ _RECORD = "converted.json"
 
 @dataclass(frozen=True)
 class Ready:
-    file: ModelFile
+    """A ``file`` to be served, or a ``folder`` that Ollama makes a model of."""
+
+    file: ModelFile | None
     inspected: Inspected
     used: Used
+    folder: Path | None = None
 
 
 class _Converted(BaseModel):
@@ -48,6 +51,10 @@ class ModelFiles:
         """Raises HubError, Refused."""
         fetched = None if looked.wanted is None else await self._downloads.fetch(looked.wanted, tell)
         used = used_by(looked)
+        if looked.imported:
+            folder = looked.folder if fetched is None else fetched.folder
+            assert looked.inspected is not None, "what is imported was looked at"
+            return Ready(None, looked.inspected, used, folder)
         if looked.convert_to is not None:
             folder = looked.folder if fetched is None else fetched.folder
             assert folder is not None, "what is converted lies in a folder"

@@ -1,9 +1,11 @@
 """The first step: what is there, what is to be done with it, and why not, before anything is downloaded."""
 
+import asyncio
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from hone_contracts.hub import Quantization
 from hone_contracts.hub_models import AddModel, ModelSource
@@ -18,11 +20,13 @@ from hone_contracts.huggingface import (
 from hone_hub.adding.errors import BadChoice, NothingFits, NotSupported, TooLargeForMachine, UnknownQuant
 from hone_hub.adding.inspected import Inspected, inspected
 from hone_hub.adding.sources import LocalFile, LocalFolder, Repository, default_name
+from hone_hub.convertible import OLLAMA_IMPORTS
 from hone_hub.downloads.downloads import Wanted
 from hone_hub.huggingface.repository import Repositories
 from hone_hub.worker_process import OnStep
 
 _USUAL = "q4_k_m"
+_MOST_CONFIG_BYTES = 1 << 20
 _SMALL_BYTES = 2_000_000_000
 _BITS_PER_WEIGHT = {
     "f32": 32.0, "f16": 16.0, "bf16": 16.0, "q8_0": 8.5, "q6_k": 6.6, "q5_k_m": 5.7, "q5_0": 5.5, "q4_k_m": 4.9,
@@ -33,7 +37,8 @@ _BITS_PER_WEIGHT = {
 @dataclass(frozen=True)
 class Looked:
     """One of ``wanted`` (to be fetched), ``files`` (a GGUF that is here) and ``folder`` is what it is made of;
-    ``convert_to`` where it is safetensors. ``download_bytes`` and ``convert_bytes`` is what will be written."""
+    ``convert_to`` where it is safetensors that are converted, ``imported`` where Ollama makes a model of them.
+    ``download_bytes`` and ``convert_bytes`` is what will be written."""
 
     name: str
     source: ModelSource
@@ -43,6 +48,7 @@ class Looked:
     folder: Path | None = None
     convert_to: Quantization | None = None
     convert_bytes: int = 0
+    imported: bool = False
     licence: str | None = None
     memory: MemoryFigures | None = None
     warnings: tuple[str, ...] = ()
@@ -79,8 +85,8 @@ class Looking:
             raise NotSupported(source.name, report.reason)
         group = _chosen(source.name, report, order)
         converted = group.format == "safetensors"
-        convert_to = _quantization(report.convert_to or _named(order.quant)) if converted else None
-        quant = convert_to.upper() if convert_to else group.quant
+        to = _quantization(report.convert_to or _named(order.quant)) if converted else None
+        quant = to.upper() if to else group.quant
         if not order.force and not group.fits and group.memory is not None and report.places:
             raise TooLargeForMachine(source.name, quant, group.memory.total_bytes, _told(report.places))
         files = (*group.files, *(report.beside if converted else ()))
@@ -94,8 +100,10 @@ class Looking:
             ),
             quant=quant,
             wanted=Wanted(report.id, report.revision, files),
-            convert_to=convert_to,
-            convert_bytes=_converted_bytes(group.files, report.parameters, convert_to) if convert_to else 0,
+            convert_to=None if report.imported else to,
+            convert_bytes=_converted_bytes(group.files, report.parameters, to) if to else 0,
+            imported=report.imported,
+            inspected=_told_by(report) if report.imported else None,
             licence=report.licence,
             memory=group.memory,
             warnings=report.warnings,
@@ -129,13 +137,17 @@ class Looking:
         converted_bytes = int(sum(weights) * _BITS_PER_WEIGHT[convert_to] / 16)
         if not order.force:
             await self._check_fits(source.path.name, convert_to.upper(), converted_bytes)
+        config = await asyncio.to_thread(_config, source.path)
+        imported = config.get("architectures") in [[name] for name in OLLAMA_IMPORTS]
         return Looked(
             name=order.name or default_name(source.path.name, convert_to),
             source=ModelSource(kind="folder", repository=str(source.path)),
             quant=convert_to.upper(),
             folder=source.path,
-            convert_to=convert_to,
+            convert_to=None if imported else convert_to,
             convert_bytes=converted_bytes,
+            imported=imported,
+            inspected=_of_config(config, convert_to.upper()) if imported else None,
         )
 
     async def _check_fits(self, name: str, quant: str, needed_bytes: int) -> None:
@@ -143,6 +155,42 @@ class Looking:
         places = await self._places()
         if places and all(place.free_bytes < needed_bytes for place in places):
             raise TooLargeForMachine(name, quant, needed_bytes, _told(places))
+
+
+def _told_by(report: RepositoryReport) -> Inspected:
+    """Of what Ollama imports there is no file to inspect: what is known of it is what the hub tells."""
+    return Inspected(
+        architecture=report.architecture,
+        parameters=report.parameters,
+        quant=report.convert_to and report.convert_to.upper(),
+        context_tokens=report.context_length,
+        template_sha256="",
+        memory=None,
+        warnings=(),
+    )
+
+
+def _of_config(config: dict[str, Any], quant: str) -> Inspected:
+    context = config.get("max_position_embeddings")
+    return Inspected(
+        architecture=str(config["architectures"][0]),
+        parameters=None,
+        quant=quant,
+        context_tokens=context if type(context) is int and 0 < context < 1 << 31 else None,
+        template_sha256="",
+        memory=None,
+        warnings=(),
+    )
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """Empty where there is none that can be read: the converter says what is wrong with it."""
+    try:
+        with (folder / "config.json").open("rb") as file:
+            found = json.loads(file.read(_MOST_CONFIG_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _chosen(name: str, report: RepositoryReport, order: AddModel) -> WeightGroup:

@@ -13,6 +13,7 @@ from hone_contracts.huggingface import (
     RepositoryReport,
     WeightGroup,
 )
+from hone_hub.convertible import IMPORTED_QUANTS, OLLAMA_IMPORTS
 from hone_hub.downloads.store import check_name
 from hone_hub.errors import GGUFError
 from hone_hub.gguf.header import Header
@@ -176,7 +177,9 @@ class Looking:
             group = WeightGroup(
                 quant="safetensors", format="safetensors", files=tuple(files.safetensors), size_bytes=size
             )
-            converted, reasons = self._conversion(weights, numbers, question)
+            imported = numbers.architecture in OLLAMA_IMPORTS
+            quants = IMPORTED_QUANTS if imported else _TO_CONVERT
+            converted, reasons = self._conversion(quants, weights, numbers, question)
             figures = None if converted is None else converted.memory
             group = group.model_copy(
                 update={"memory": figures, "fits": "" if converted is None else converted.fits}
@@ -188,13 +191,14 @@ class Looking:
                 "chosen": None if converted is None else 0,
                 "convert_to": None if converted is None else converted.quant.lower(),
                 "reasons": reasons,
+                "imported": imported,
             }
         return report.model_copy(update=update)
 
     def _conversion(
-        self, weights: int, numbers: Numbers, question: InspectRepository
+        self, quants: Sequence[str], weights: int, numbers: Numbers, question: InspectRepository
     ) -> tuple[WeightGroup | None, tuple[str, ...]]:
-        """Which of the quantizations that we make, as if they were there to choose from."""
+        """Which of the quantizations that can be made, as if they were there to choose from."""
         made = [
             self._placed(
                 WeightGroup(
@@ -203,7 +207,7 @@ class Looking:
                 numbers,
                 question.context_tokens,
             )
-            for quant in _TO_CONVERT
+            for quant in quants
         ]
         wanted = question.quant
         small = weights < _SMALL_PARAMETERS

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from hone_contracts.huggingface import Verdict
-from hone_hub.convertible import CONVERTIBLE, needs_own_code
+from hone_hub.convertible import CONVERTIBLE, OLLAMA_IMPORTS, needs_own_code
 
 _EMBED = frozenset(
     {
@@ -92,6 +92,8 @@ def _of_safetensors(known: Known) -> tuple[Verdict, str]:
     reason = next(_against_converting(known), None)
     if reason is not None:
         return "unsupported", reason
+    if known.names[0] in OLLAMA_IMPORTS:
+        return "convertible", f"safetensors of {known.names[0]}, which Ollama makes a model of"
     return "convertible", f"safetensors of {known.names[0]}, converted to GGUF on the way"
 
 
@@ -107,7 +109,7 @@ def _against_converting(known: Known) -> Iterator[str]:
         yield f"its weights are for MLX: take the original, or {LOOK_FOR_GGUF}"
     if len(known.names) != 1:
         yield f"its config.json does not name one architecture: {LOOK_FOR_GGUF}"
-    elif known.names[0] not in CONVERTIBLE:
+    elif known.names[0] not in CONVERTIBLE | OLLAMA_IMPORTS:
         yield f"{known.names[0][:60]} cannot be converted: {LOOK_FOR_GGUF}"
 
 
