@@ -183,6 +183,12 @@ def test_a_mutated_tokenizer_model_is_read_or_refused() -> None:
             assert error.advice
 
 
+@pytest.mark.parametrize("field", [b"\x22\x00", b"\x0a\x03\x0a\x01a"])
+def test_a_tokenizer_model_of_nothing_but_fields_is_refused_soon(field: bytes) -> None:
+    with pytest.raises(SourceInvalid, match="malformed"):
+        read_model(field * 600_000)
+
+
 def test_nothing_is_left_of_a_refused_conversion(tmp_path: Path) -> None:
     folder = make("llama, yarn", tmp_path / "model")
     (folder / "tokenizer.json").unlink()

@@ -14,7 +14,8 @@ from enum import IntEnum
 from ..errors import SourceInvalid
 
 _ADVICE = "download the model folder again"
-_MOST_PIECES = 1 << 20
+_MOST_PIECES = 1 << 19  # twice the largest in use
+_MOST_FIELDS = _MOST_PIECES + 100
 _MOST_PIECE_BYTES = 1024
 _VARINT_BYTES = 10
 _BPE = 2
@@ -50,11 +51,13 @@ class StoredModel:
 def read_model(content: bytes) -> StoredModel:
     """Raises SourceInvalid."""
     model = StoredModel()
-    for number, value in _fields(content):
+    for count, (number, value) in enumerate(_fields(content)):
+        if count == _MOST_FIELDS:
+            raise _malformed("it has far too many fields")
         match number, value:
             case 1, bytes():
                 if len(model.pieces) == _MOST_PIECES:
-                    raise _malformed("it has more than a million pieces")
+                    raise _malformed(f"it has more than {_MOST_PIECES} pieces")
                 model.pieces.append(_piece(value))
             case 2, bytes():
                 model.is_bpe = dict(_fields(value)).get(3) == _BPE
