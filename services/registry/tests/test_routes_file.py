@@ -39,7 +39,7 @@ def test_the_example_is_two_ollama_models_and_then_gemini_and_the_starter_for_di
 
 def test_the_documentation_has_every_key_and_no_other() -> None:
     told = re.findall(r"^\| `([a-z_.]+)` \|", DOCUMENTATION.read_text(), re.M)
-    keys = keys_of_a_route(())
+    keys = keys_of_a_route({})
     there = [f"{key}.{part}" if part else key for key in keys for part in _parts(keys[key])]
     assert sorted(told) == sorted(there)
 
