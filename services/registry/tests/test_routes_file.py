@@ -17,7 +17,7 @@ from hone_contracts.registry import (
     RouteModel,
     TimeLimits,
 )
-from hone_registry.routes_file import routes_of
+from hone_registry.routes_file import Registered, routes_of
 from hone_registry.routes_file.faults import MOST_FAULTS
 from hone_registry.routes_file.keys import Value, keys_of_a_route
 
@@ -39,7 +39,7 @@ def test_the_example_is_two_ollama_models_and_then_gemini_and_the_starter_for_di
 
 def test_the_documentation_has_every_key_and_no_other() -> None:
     told = re.findall(r"^\| `([a-z_.]+)` \|", DOCUMENTATION.read_text(), re.M)
-    keys = keys_of_a_route({})
+    keys = keys_of_a_route(Registered({}))
     there = [f"{key}.{part}" if part else key for key in keys for part in _parts(keys[key])]
     assert sorted(told) == sorted(there)
 
