@@ -18,7 +18,7 @@ from hone_contracts.huggingface import (
 )
 from hone_contracts.ids import new_id
 from hone_gateway.asking import ask
-from hone_gateway.http import bodies
+from hone_gateway.http import bodies, texts
 from hone_gateway.http.answers import json_of
 from hone_gateway.http.authentication import principal
 from hone_gateway.http.idempotency import once
@@ -52,7 +52,7 @@ def router(service: Service, book: JobBook) -> APIRouter:
     @routes.get("/api/huggingface/search", responses={200: {"model": FoundModels}})
     async def search(
         request: Request,
-        query: Annotated[str, Query(min_length=1, max_length=200)],
+        query: Annotated[str, Query(min_length=1, max_length=200), texts.WRITTEN],
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
     ) -> Response:
         """Models by words of their names, the most downloaded first, each with a verdict and its reason."""

@@ -69,7 +69,7 @@ async def test_a_search_is_the_hubs_answer(sqlite_gateway: Gateway) -> None:
         assert found.json()["models"][0]["verdict"] == "runs"
     assert (asked[0].query, asked[0].limit, asked[1].limit) == ("tiny gguf", 3, 20)
     is_problem(away, 503, "hub_unreachable")
-    for wrong in ("", "?query=", "?query=x&limit=0", "?query=x&limit=101"):
+    for wrong in ("", "?query=", "?query=x&limit=0", "?query=x&limit=101", "?query=%20"):
         assert (await http.get(f"/api/huggingface/search{wrong}")).status_code == 422
 
 

@@ -262,7 +262,7 @@ async def test_a_hub_that_is_away_or_hangs_is_told_in_time(hub: LocalHub) -> Non
     hub.trouble(NAME, None, Trouble(hang_s=20))
     with pytest.raises(Refused) as refused:
         await repositories(hub, limit_s=3).report(InspectRepository(repository=NAME))
-    assert refused.value.body().code == "took_too_long"
+    assert refused.value.body().code == "hub_unreachable"
     away = Repositories(HubAccess("http://127.0.0.1:9"), repositories(hub)._places, 20)
     with pytest.raises(Refused) as refused:
         await away.search(SearchModels(query="x"))

@@ -1,6 +1,8 @@
 """What a hub holds, asked for by other services and by additions."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from hone_contracts.huggingface import (
     FoundModels,
@@ -11,7 +13,9 @@ from hone_contracts.huggingface import (
 )
 from hone_hub import worker_process
 from hone_hub.huggingface.access import HubAccess
-from hone_hub.work import AskHubWork
+from hone_hub.huggingface.errors import HubUnreachable
+from hone_hub.refusals import Refused
+from hone_hub.work import AskHubWork, Step
 
 Places = Callable[[], Awaitable[tuple[MemoryPlace, ...]]]
 
@@ -25,14 +29,20 @@ class Repositories:
 
     async def search(self, question: SearchModels) -> FoundModels:
         """Raises Refused."""
-        return FoundModels.model_validate(
-            await worker_process.run_within(self._limit_s, self._work(question))
-        )
+        return FoundModels.model_validate(await self._answer(self._work(question)))
 
     async def report(self, question: InspectRepository) -> RepositoryReport:
         """Raises Refused."""
         work = self._work(question, await self._places())
-        return RepositoryReport.model_validate(await worker_process.run_within(self._limit_s, work))
+        return RepositoryReport.model_validate(await self._answer(work))
+
+    async def _answer(self, work: AskHubWork) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(self._limit_s):
+                return await worker_process.run(work, _nobody_watches)
+        except TimeoutError as error:
+            away = HubUnreachable(self._access.endpoint, f"no whole answer within {self._limit_s:g} s")
+            raise Refused.because(away) from error
 
     def _work(
         self, question: SearchModels | InspectRepository, places: tuple[MemoryPlace, ...] = ()
@@ -45,3 +55,7 @@ class Repositories:
             places=places,
             header_seconds=self._limit_s / 2,
         )
+
+
+async def _nobody_watches(_step: Step) -> None:
+    return
