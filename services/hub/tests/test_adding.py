@@ -16,6 +16,7 @@ from hub_parts.models import TEMPLATE
 from hub_parts.ollamas import Ollama
 from hub_parts.starter import STARTER
 from local_hub import LocalHub, Trouble, serving
+from lying import lying
 from pydantic import SecretStr
 from running import until
 
@@ -54,7 +55,7 @@ def settings(nats_server: Any, tmp_path: Path, hub_of_models: LocalHub) -> HubSe
 
 def downloads(settings: HubSettings) -> list[str]:
     """The weights that lie there, under their own names."""
-    return sorted(each.name for each in (settings.data_dir / "hub" / "downloads").rglob("*.gguf"))
+    return sorted(each.name for each in lying(settings.data_dir / "hub" / "downloads", ".gguf"))
 
 
 def with_ollama(settings: HubSettings, ollama: Ollama) -> HubSettings:
@@ -134,8 +135,8 @@ async def test_safetensors_are_converted_and_served_at_both_places(
             stages.append(steps.get_nowait().stage)
         assert "convert" in stages
         assert stages.index("download") < stages.index("convert") < stages.index("upload")
-        await until(lambda: not any((settings.data_dir / "hub").rglob("*.safetensors")))
-        await until(lambda: not any((settings.data_dir / "hub" / "converted").rglob("*.gguf")))
+        await until(lambda: not lying(settings.data_dir / "hub", ".safetensors"))
+        await until(lambda: not lying(settings.data_dir / "hub" / "converted", ".gguf"))
         await removed(service, model.name)
         assert ollama.show(called) is None
         assert not any((settings.data_dir / "models").rglob("*.gguf"))
