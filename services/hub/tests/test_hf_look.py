@@ -14,6 +14,7 @@ from hub_parts.models import Library, TinyModel
 from hub_parts.starter import STARTER
 from local_hub import LocalHub, Trouble, serving
 from pydantic import SecretStr
+from running import until
 
 from hone_contracts.huggingface import InspectRepository, MemoryPlace, RepositoryReport, SearchModels
 from hone_hub.convert import Quant, convert
@@ -308,7 +309,7 @@ async def test_many_waiting_downloads_do_not_hold_up_a_search(hub: LocalHub, tmp
 
     tasks = [asyncio.create_task(download(name)) for name in names]
     try:
-        await asyncio.sleep(0.5)
+        await until(lambda: sum(hub.served(name, "a.gguf").gets for name in names) >= 2)
         async with asyncio.timeout(15):
             found = await repositories(hub).search(SearchModels(query="slow", limit=100))
         assert len(found.models) == 100 and not any(task.done() for task in tasks)
