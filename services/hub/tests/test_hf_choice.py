@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hone_contracts.huggingface import MemoryFigures, MemoryPlace, RepositoryFile, WeightGroup
+from hone_hub.gguf.memory import Cached
 from hone_hub.huggingface import quant_names
 from hone_hub.huggingface.choice import PREFERENCE, choose
 from hone_hub.huggingface.grouping import grouped
@@ -180,8 +181,8 @@ def test_whatever_fits_the_choice_is_the_first_in_order_of_those_with_four_bits_
 
 
 def test_a_window_is_credited_in_the_cache() -> None:
-    full = predicted(Numbers(cached_values=1000, context=32768), 0, 32768)
-    slides = predicted(Numbers(cached_values=100, sliding_values=900, window=1024, context=32768), 0, 32768)
+    full = predicted(Numbers(cached=Cached(1000), context=32768), 0, 32768)
+    slides = predicted(Numbers(cached=Cached(100, 900, 1024), context=32768), 0, 32768)
     assert full is not None and slides is not None
     assert full.kv_cache_bytes == 1000 * 32768 * 2
     assert slides.kv_cache_bytes == 100 * 32768 * 2 + 900 * (1024 + 512) * 2

@@ -22,13 +22,13 @@ class Cached:
     """Keys and values of one token in all layers that see everything, and in those that see ``window`` tokens."""
 
     full: int
-    sliding: int
-    window: int
+    sliding: int = 0
+    window: int = 0
 
-    def values(self, tokens: int, parallel: int = 1) -> int:
-        """How many numbers are held for `parallel` sequences; of sliding layers a window each, and a micro-batch."""
+    def size_bytes(self, tokens: int, parallel: int = 1) -> int:
+        """In f16, for `parallel` sequences; of sliding layers a window each, and a micro-batch."""
         held = min(tokens * parallel, self.window * parallel + _MICRO_BATCH)
-        return self.full * tokens * parallel + self.sliding * held
+        return (self.full * tokens * parallel + self.sliding * held) * _F16_BYTES
 
 
 def cached(header: Header, numbers: Hyperparameters) -> Cached | None:
@@ -60,14 +60,20 @@ def estimate(
     if held is None:
         return None
     tokens = context or min(numbers.context or _DEFAULT_CONTEXT, _DEFAULT_CONTEXT)
-    widest = max(numbers.vocabulary or 0, 2 * max(numbers.ffn or (0,)))
     return MemoryEstimate(
         context=tokens,
         parallel=parallel,
         weights_bytes=_weights_bytes(header),
-        kv_cache_bytes=held.values(tokens, parallel) * _F16_BYTES,
-        compute_bytes=min(_MICRO_BATCH, tokens) * (widest + 2 * (numbers.width or 0)) * _F32_BYTES,
+        kv_cache_bytes=held.size_bytes(tokens, parallel),
+        compute_bytes=compute_bytes(
+            tokens, numbers.vocabulary or 0, max(numbers.ffn or (0,)), numbers.width or 0
+        ),
     )
+
+
+def compute_bytes(tokens: int, vocabulary: int, ffn: int, width: int) -> int:
+    """The larger of logits and feed-forward activations of one micro-batch, plus the residual stream."""
+    return min(_MICRO_BATCH, tokens) * (max(vocabulary, 2 * ffn) + 2 * width) * _F32_BYTES
 
 
 def _weights_bytes(header: Header) -> int:

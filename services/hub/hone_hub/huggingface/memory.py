@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hone_contracts.huggingface import MemoryFigures, MemoryPlace
+from hone_hub.gguf.memory import Cached, compute_bytes
 
 USUAL_CONTEXT = 8192
-_F16_BYTES = 2
-_F32_BYTES = 4
-_MICRO_BATCH = 512
 # What drivers, allocators and the next megabyte of context take beside.
 _MARGIN = 1.03
 _MARGIN_BYTES = 200 << 20
@@ -22,8 +20,7 @@ BITS = {
 
 @dataclass(frozen=True)
 class Numbers:
-    """What of a model's shape its memory depends on. ``cached_values``: of one token in all layers, keys and values
-    together; ``sliding`` those of layers that see no further back than ``window`` tokens."""
+    """What of a model's shape its memory depends on."""
 
     architecture: str | None = None
     parameters: int | None = None
@@ -34,24 +31,18 @@ class Numbers:
     width: int = 0
     ffn: int = 0
     vocabulary: int = 0
-    cached_values: int | None = None
-    sliding_values: int = 0
-    window: int = 0
+    cached: Cached | None = None
     tied_bytes: int = 0
     """Of an embedding that is the output, too, and so is held twice."""
 
 
 def predicted(numbers: Numbers, weights_bytes: int, context_tokens: int | None) -> MemoryFigures | None:
-    """None where the numbers are missing. As ``hone_hub.gguf.memory``, with windows credited."""
-    if not numbers.cached_values and not numbers.sliding_values:
+    """None where the numbers are missing. By the formulas of ``hone_hub.gguf.memory``."""
+    if numbers.cached is None:
         return None
     tokens = context_tokens or min(numbers.context or USUAL_CONTEXT, USUAL_CONTEXT)
-    everything = (numbers.cached_values or 0) * tokens
-    # llama.cpp keeps a window and a micro-batch of the layers that slide.
-    sliding = numbers.sliding_values * min(tokens, numbers.window + _MICRO_BATCH)
-    cache = (everything + sliding) * _F16_BYTES
-    widest = max(numbers.vocabulary, 2 * numbers.ffn)
-    compute = min(_MICRO_BATCH, tokens) * (widest + 2 * numbers.width) * _F32_BYTES
+    cache = numbers.cached.size_bytes(tokens)
+    compute = compute_bytes(tokens, numbers.vocabulary, numbers.ffn, numbers.width)
     weights = weights_bytes + numbers.tied_bytes
     return MemoryFigures(
         context_tokens=tokens,

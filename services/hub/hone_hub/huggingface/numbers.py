@@ -6,7 +6,7 @@ from typing import Any
 from hone_hub.convertible import text_part
 from hone_hub.gguf.header import Header
 from hone_hub.gguf.hyperparameters import Hyperparameters
-from hone_hub.gguf.memory import cached
+from hone_hub.gguf.memory import Cached, cached
 from hone_hub.huggingface.memory import Numbers
 
 _MOST = 1 << 31
@@ -14,7 +14,6 @@ _MOST = 1 << 31
 
 def of_header(header: Header) -> Numbers:
     read = Hyperparameters.read(header)
-    held = cached(header, read)
     embedding = header.tensors.get("token_embd.weight")
     tied = "output.weight" not in header.tensors and header.tensors
     in_shards = (header.integer("split.count") or 1) > 1
@@ -29,9 +28,7 @@ def of_header(header: Header) -> Numbers:
         width=read.width or 0,
         ffn=max(read.ffn) if read.ffn else 0,
         vocabulary=read.vocabulary or 0,
-        cached_values=held.full or None if held else None,
-        sliding_values=held.sliding if held else 0,
-        window=held.window if held else 0,
+        cached=cached(header, read),
         tied_bytes=embedding.size_bytes if embedding is not None and tied else 0,
     )
 
@@ -42,7 +39,7 @@ def of_config(config: dict[str, Any], parameters: int | None) -> Numbers:
     layers, heads = _count(config, "num_hidden_layers"), _count(config, "num_attention_heads")
     width, kv_heads = _count(config, "hidden_size"), _count(config, "num_key_value_heads") or heads
     head_dim = _count(config, "head_dim") or (width // heads if width and heads else None)
-    cached_values = layers * kv_heads * 2 * head_dim if layers and kv_heads and head_dim else None
+    held = Cached(layers * kv_heads * 2 * head_dim) if layers and kv_heads and head_dim else None
     names = config.get("architectures")
     return Numbers(
         architecture=names[0] if isinstance(names, list) and names and isinstance(names[0], str) else None,
@@ -54,7 +51,7 @@ def of_config(config: dict[str, Any], parameters: int | None) -> Numbers:
         width=width or 0,
         ffn=_count(config, "intermediate_size") or 0,
         vocabulary=_count(config, "vocab_size") or 0,
-        cached_values=cached_values,
+        cached=held,
     )
 
 
