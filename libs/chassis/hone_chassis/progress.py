@@ -1,5 +1,7 @@
 """Telling how far a job is, to whoever watches: over core NATS, not stored, never in the job's way."""
 
+from collections.abc import Mapping
+
 from nats.aio.client import Client
 
 from hone_chassis.broker import BROKER_TROUBLE
@@ -20,9 +22,15 @@ class ProgressPublisher:
         self._sequence = attempt * _PER_ATTEMPT
 
     async def __call__(
-        self, stage: str, message: str = "", *, done: int | None = None, total: int | None = None
+        self,
+        stage: str,
+        message: str = "",
+        *,
+        done: int | None = None,
+        total: int | None = None,
+        figures: Mapping[str, float] | None = None,
     ) -> None:
-        await self._publish(stage=stage, message=message, done=done, total=total)
+        await self._publish(stage=stage, message=message, done=done, total=total, figures=dict(figures or {}))
 
     async def token(self, stage: str, text: str) -> None:
         """Text as the model writes it."""

@@ -46,6 +46,8 @@ class AnswerFigures(BaseModel):
     score: int | None = None
     overall_f1: float | None = None
     relations_f1: float | None = None
+    bleu: float | None = Field(default=None, description="to the reference, 0..100, as sacrebleu counts it")
+    chrf: float | None = Field(default=None, description="to the reference, 0..100, as sacrebleu counts it")
     latency_ms: float = 0.0
     tokens: int = 0
     error: str | None = None

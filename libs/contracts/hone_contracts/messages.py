@@ -71,4 +71,7 @@ class JobProgressed(Message):
     message: str = ""
     done: int | None = None
     total: int | None = None
+    figures: dict[str, float] = Field(
+        default={}, description="what is measured on the way, by its name with unit"
+    )
     token: str | None = None

@@ -3,6 +3,7 @@
 The id of a run is the id of its job: ``correlation_id`` of every message about it.
 """
 
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -43,6 +44,9 @@ class StartTraining(Command):
     base: str | None = None
     dataset: str | None = Field(default=None, description="digest of a dataset, or a file's URI")
     settings: dict[str, Any] = Field(default={})
+    repeats: str | None = Field(
+        default=None, description="a run whose dataset, base, settings and seed are taken, to the bit"
+    )
 
 
 class TrainingStarted(Event):
@@ -64,6 +68,22 @@ class TrainModel(Command):
     artifact_type: ArtifactType
     method: Method
     batch: str = Field(description="the batch of examples that the run claimed")
+
+
+class TrainOnCard(TrainModel):
+    """The same for a worker with a graphics card: a subject of its own, so that such workers scale by its lag."""
+
+    subject = subjects.command("trainer", "train_on_card")
+
+
+class TrainOnLargeCard(TrainModel):
+    """The same for a worker whose card has ``LARGE_CARD_BYTES`` or more."""
+
+    subject = subjects.command("trainer", "train_on_large_card")
+
+
+LARGE_CARD_BYTES = 40 << 30
+"""Below are the cards of desks (up to 32 GB), from there on those of data centres (40, 48, 80 and more)."""
 
 
 class DatasetSummary(BaseModel):
@@ -109,6 +129,10 @@ class TrainingCompleted(Event):
     planned: PlannedVersion
     dataset: DatasetSummary
     weights_uri: str | None = None
+    gguf_uri: str | None = Field(
+        default=None, description="the file that was evaluated and is to be served; else the hub makes one"
+    )
+    gguf_sha256: str | None = None
     prompt: PromptVersion | None = None
     parameters: dict[str, Any] = Field(default={})
     figures: dict[str, Any] = Field(default={})
@@ -121,3 +145,86 @@ class TrainingFailed(Event):
     artifact_type: ArtifactType
     method: Method
     error: ErrorBody
+
+
+SteeringAction = Literal["pause", "resume", "stop"]
+"""``pause`` checkpoints and frees the worker, ``resume`` goes on from there, ``stop`` ends early and keeps what was
+learned: the best checkpoint goes on to be evaluated and deployed."""
+
+
+class SteerTraining(Request):
+    """Answered with the run as it is from now on. Refused with ``no_such_run``, ``run_ended``, ``not_steerable``."""
+
+    subject: ClassVar[str] = subjects.rpc("trainer", "steer")
+    run_id: str = Field(max_length=80)
+    action: SteeringAction
+
+
+class CurvePoint(BaseModel):
+    """One step of a run. Losses are nats a trained token; None where that was not measured at this step."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: int
+    loss: float | None = None
+    held_out_loss: float | None = None
+    learning_rate: float | None = None
+    gradient_norm: float | None = None
+    tokens_per_s: float | None = None
+
+
+class ShowCurve(Request):
+    """How the losses of a run went. Refused with ``no_such_run``."""
+
+    subject: ClassVar[str] = subjects.rpc("trainer", "show_curve")
+    run_id: str = Field(max_length=80)
+    most_points: int = Field(default=500, ge=2, le=2000)
+
+
+class Curve(BaseModel):
+    """Evenly thinned: the first and the last point, and every held-out loss, are always there."""
+
+    run_id: str
+    steps: int = 0
+    points: tuple[CurvePoint, ...] = ()
+
+
+Severity = Literal["ok", "warning", "error"]
+
+
+class EnvironmentFinding(BaseModel):
+    """``advice`` says what to do about it; empty where nothing is to be done."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    severity: Severity
+    found: str
+    advice: str = ""
+
+
+class WorkerEnvironment(BaseModel):
+    """What one worker has. ``methods`` can run there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    worker: str
+    device: str = Field(description="cuda, mps or cpu")
+    card: str = ""
+    card_bytes: int = 0
+    free_card_bytes: int = 0
+    memory_bytes: int = 0
+    cores: int = 0
+    methods: tuple[Method, ...] = ()
+    findings: tuple[EnvironmentFinding, ...] = ()
+    seen_at: datetime | None = None
+
+
+class CheckEnvironments(Request):
+    """What the workers that are alive can train, and what is missing."""
+
+    subject: ClassVar[str] = subjects.rpc("trainer", "check_environments")
+
+
+class Environments(BaseModel):
+    workers: tuple[WorkerEnvironment, ...] = ()

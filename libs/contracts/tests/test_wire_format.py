@@ -28,7 +28,15 @@ from hone_contracts.evaluation import (
 )
 from hone_contracts.feedback import Answered, Correction, FeedbackRecorded
 from hone_contracts.generation import ArtifactGenerated, GenerateArtifact, GenerationFailed
-from hone_contracts.hub import ConversionFailed, ConvertModel, ModelConverted
+from hone_contracts.hub import (
+    Checkpoint,
+    Conversion,
+    ConversionFailed,
+    ConvertModel,
+    ModelConverted,
+    PromptsRead,
+    RequestConversion,
+)
 from hone_contracts.hub_models import (
     AddedModel,
     AdditionFailed,
@@ -78,6 +86,11 @@ from hone_contracts.registry import (
     Turn,
 )
 from hone_contracts.training import (
+    Curve,
+    CurvePoint,
+    EnvironmentFinding,
+    Environments,
+    SteerTraining,
     DatasetBuilt,
     DatasetSummary,
     PlannedVersion,
@@ -86,6 +99,9 @@ from hone_contracts.training import (
     TrainingFailed,
     TrainingStarted,
     TrainModel,
+    TrainOnCard,
+    TrainOnLargeCard,
+    WorkerEnvironment,
 )
 from hone_contracts.validation import ValidateArtifact, Validation
 
@@ -205,6 +221,33 @@ EXAMPLES: tuple[BaseModel, ...] = (
     ),
     StartTraining(**ENVELOPE, artifact_type=ArtifactType.MERMAID_ERD, method="few_shot", settings={"k": 4}),
     TrainModel(**ENVELOPE, **LOOP, batch="batch_1"),
+    TrainOnCard(**ENVELOPE, **LOOP, batch="batch_1"),
+    TrainOnLargeCard(**ENVELOPE, **LOOP, batch="batch_1"),
+    SteerTraining(tenant="acme", run_id="job_01j00000000000000000000000", action="pause"),
+    Curve(
+        run_id="job_01j00000000000000000000000",
+        steps=40,
+        points=(CurvePoint(step=1, loss=2.5, learning_rate=1e-5), CurvePoint(step=40, held_out_loss=1.25)),
+    ),
+    Environments(
+        workers=(
+            WorkerEnvironment(
+                worker="w1",
+                device="cuda",
+                card="A100",
+                card_bytes=40 << 30,
+                methods=("lora", "qlora"),
+                findings=(EnvironmentFinding(name="bf16", severity="ok", found="supported"),),
+                seen_at=ENVELOPE["occurred_at"],
+            ),
+        )
+    ),
+    Checkpoint(uri="file:///m/hf", source="hf:acme/model@0123", done_bytes=7, total_bytes=7, licence="mit"),
+    RequestConversion(
+        source_uri="file:///r/hf", target_uri="file:///r/m.gguf", quantization="q8_0", name="m", version="v2"
+    ),
+    Conversion(sha256="00", size_bytes=7),
+    PromptsRead(rendered=("<s>hi", None), token_ids=((1, 2), None), end_ids=(3,)),
     TrainingStarted(**ENVELOPE, **LOOP, trigger="examples", examples=50),
     DatasetBuilt(**ENVELOPE, dataset=DATASET),
     TrainingCompleted(
