@@ -18,8 +18,11 @@ MAX_ROWS_SHOWN = 500
 ExampleSourceName = str
 """``feedback`` (praised as it was), ``correction``, ``import``, ``variation``, or a plug-in's name."""
 
-RunState = Literal["queued", "training", "deploying", "evaluating", "succeeded", "failed", "cancelled"]
-"""``queued``: its examples are claimed, no worker has begun. The last three are ends."""
+RunState = Literal[
+    "queued", "training", "paused", "deploying", "evaluating", "succeeded", "failed", "cancelled"
+]
+"""``queued``: its examples are claimed, no worker has it. ``paused``: no worker will take it before it is resumed. The
+last three are ends."""
 
 
 class CountExamples(Request):

@@ -25,6 +25,7 @@ from hone_contracts.evaluation import VersionJudged
 from hone_contracts.feedback import FeedbackRecorded
 from hone_contracts.registry import Route
 from hone_contracts.training import TrainModel
+from hone_trainer.app import HEAD
 from hone_trainer.pool.feedback import Intake
 from hone_trainer.pool.fold import Rules
 from hone_trainer.pool.tables import STATES, ExampleRow, PersonRow, PoolTypeRow, VerdictRow
@@ -47,7 +48,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.sent: list[FeedbackRecorded] = []
         self.owners: dict[str, dict[str, str]] = {}  # batch: example: whose it was when it was claimed
         self.database = Database(f"sqlite+aiosqlite:///{Path(self.folder.name) / 'pool.db'}", "trainer")
-        self.do(migrations.migrate(self.database, "hone_trainer", "0002"))
+        self.do(migrations.migrate(self.database, "hone_trainer", HEAD))
         self.start()
 
     def start(self) -> None:

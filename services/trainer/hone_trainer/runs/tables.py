@@ -1,4 +1,4 @@
-"""Runs and datasets. A run's id is that of its job."""
+"""Runs, datasets and the workers that are alive. A run's id is that of its job."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -15,7 +15,8 @@ _ACTIVE = text("finished_at IS NULL")
 
 
 class RunRow(TrainerTable, table=True):
-    """``fence`` counts the workers that took it up: what an earlier one would still write is refused."""
+    """``fence`` counts the workers that took it up, and pauses: what an earlier one would still write is refused.
+    ``command`` is the message that may be worked on: one that comes late, or again, starts nothing."""
 
     __tablename__ = "runs"
     __table_args__ = (
@@ -39,6 +40,12 @@ class RunRow(TrainerTable, table=True):
     state: str
     attempt: int = 0
     fence: int = 0
+    place: str = Field(default="any", description="the kind of worker it is for")
+    command: str | None = None
+    control: str | None = Field(
+        default=None, description="`stop`: it is to end early, with what it has learned"
+    )
+    repeats: str | None = Field(default=None, description="the run whose inputs it takes")
     batch: str
     examples: int
     base: str | None = None
@@ -70,3 +77,16 @@ class DatasetRow(TrainerTable, table=True):
     report: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     parameters: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+
+
+class WorkerRow(TrainerTable, table=True):
+    """A process that trains, as long as it tells that it is alive."""
+
+    __tablename__ = "workers"
+
+    id: str = Field(primary_key=True)
+    places: list[str] = Field(default_factory=list, sa_type=JSON)
+    environment: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    run_id: str | None = Field(default=None, description="what it works on")
+    started_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    seen_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
