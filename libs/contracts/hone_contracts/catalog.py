@@ -23,6 +23,8 @@ from hone_contracts.training import (
     TrainingFailed,
     TrainingStarted,
     TrainModel,
+    TrainOnCard,
+    TrainOnLargeCard,
 )
 
 COMMANDS: tuple[type[Command], ...] = (
@@ -32,6 +34,8 @@ COMMANDS: tuple[type[Command], ...] = (
     RemoveModel,
     StartTraining,
     TrainModel,
+    TrainOnCard,
+    TrainOnLargeCard,
     EvaluateVersions,
 )
 EVENTS: tuple[type[Event], ...] = (

@@ -88,13 +88,13 @@ from hone_contracts.registry import (
 from hone_contracts.training import (
     Curve,
     CurvePoint,
-    EnvironmentFinding,
-    Environments,
-    SteerTraining,
     DatasetBuilt,
     DatasetSummary,
+    EnvironmentFinding,
+    Environments,
     PlannedVersion,
     StartTraining,
+    SteerTraining,
     TrainingCompleted,
     TrainingFailed,
     TrainingStarted,
@@ -227,7 +227,7 @@ EXAMPLES: tuple[BaseModel, ...] = (
     Curve(
         run_id="job_01j00000000000000000000000",
         steps=40,
-        points=(CurvePoint(step=1, loss=2.5, learning_rate=1e-5), CurvePoint(step=40, held_out_loss=1.25)),
+        points=(CurvePoint(step=1, loss=2.5, learning_rate=0.001), CurvePoint(step=40, held_out_loss=1.25)),
     ),
     Environments(
         workers=(
