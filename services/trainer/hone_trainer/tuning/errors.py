@@ -1,0 +1,193 @@
+"""Why a model was not tuned. Each says what to do next, in one line."""
+
+from pathlib import Path
+
+from hone_trainer.errors import TrainerError
+
+_MOST_CHARS = 1000
+
+
+class TuningError(TrainerError):
+    """The model was not tuned. What is named in it comes from files of strangers: one printable line is kept."""
+
+    def __init__(self, code: str, detail: str, status: int = 422) -> None:
+        line = "".join(char if char.isprintable() else "?" for char in detail)[:_MOST_CHARS]
+        super().__init__(f"tuning_{code}", "The model was not tuned", line, status)
+
+
+# The process and its order
+
+
+class SpecInvalid(TuningError):
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__("spec_invalid", f"{path}: {reason}; correct the spec")
+        self.path = path
+
+
+class Cancelled(TuningError):
+    """It was asked to end: SIGTERM or SIGINT. What was learned lies in a checkpoint."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "cancelled", "it was asked to end; started again, it goes on from its checkpoint", 499
+        )
+
+
+class PhaseMissing(TuningError):
+    """What an earlier phase should have written is not there."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("phase_missing", f"{path} is not there; run the phases in their order")
+        self.path = path
+
+
+# The base
+
+
+class BaseUnfit(TuningError):
+    """The folder is no base that can be tuned and deployed as it is."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__("base_unfit", f"{folder} {reason}")
+        self.folder = folder
+
+
+# The course
+
+
+class Diverged(TuningError):
+    """Loss or gradient stopped being a number, again after going back and lowering the rate."""
+
+    def __init__(self, step: int, total: int, rollbacks: int) -> None:
+        super().__init__(
+            "diverged",
+            f"loss or gradient is not finite at step {step} of {total}, also after going back {rollbacks} times to the "
+            "last checkpoint with half the rate; lower learning_rate, or look for damaged rows",
+        )
+        self.step, self.rollbacks = step, rollbacks
+
+
+class NothingTrained(TuningError):
+    def __init__(self, reason: str) -> None:
+        super().__init__("nothing_trained", reason)
+
+
+# Reading and writing folders of weights
+
+
+class FolderUnreadable(TuningError):
+    """A file of a model or an adapter is missing, damaged, or no such file."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__("folder_unreadable", f"{path} {reason}; get the model again")
+        self.path = path
+
+
+class DiskFull(TuningError):
+    def __init__(self, folder: Path, needed_bytes: int) -> None:
+        super().__init__(
+            "disk_full",
+            f"{folder} has no room for {needed_bytes / 1e9:.2f} GB; make room on that disk, and resume the run: "
+            "nothing half-written was left behind",
+            507,
+        )
+        self.folder, self.needed_bytes = folder, needed_bytes
+
+
+# Merging
+
+
+class AdapterUnfit(TuningError):
+    """The adapter is none that can be merged exactly."""
+
+    def __init__(self, adapter: Path, reason: str) -> None:
+        super().__init__(
+            "adapter_unfit", f"the adapter {adapter} {reason}; train a new one with the method lora or qlora"
+        )
+        self.adapter = adapter
+
+
+class AdapterOfAnotherBase(TuningError):
+    def __init__(self, adapter: Path, base: Path, reason: str) -> None:
+        super().__init__(
+            "adapter_of_another_base",
+            f"the adapter {adapter} is not of the base {base}: {reason}; name the base it was trained on, or train "
+            "a new one",
+        )
+        self.adapter, self.base = adapter, base
+
+
+class BaseQuantized(TuningError):
+    def __init__(self, base: Path, method: str) -> None:
+        super().__init__(
+            "base_quantized",
+            f"the base {base} is quantized already ({method}): what is learned would be rounded away in it; name "
+            "the original model in 16 bits (`--set checkpoint=OWNER/NAME`). Training itself may use 4 bits: that "
+            "is the method qlora",
+        )
+        self.base, self.method = base, method
+
+
+class MergeOverflows(TuningError):
+    def __init__(self, tensor: str, dtype: str) -> None:
+        super().__init__(
+            "merge_overflows",
+            f"{tensor} would not be finite in {dtype} with the adapter merged into it; train again with a lower "
+            "learning rate",
+        )
+        self.tensor = tensor
+
+
+# What was made is not good enough to be shipped
+
+
+class NotHealthy(TuningError):
+    def __init__(self, reason: str) -> None:
+        super().__init__("not_healthy", f"the tuned model is not healthy: {reason}")
+
+
+class FileNotTheModel(TuningError):
+    """The GGUF file holds other tensors than the model that it was made of."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__("file_not_the_model", f"{path} {reason}; have it converted again")
+        self.path = path
+
+
+class _TooLossy(TuningError):
+    """``loss`` nats a trained token were lost on the held-out set, where ``limit`` are allowed."""
+
+    def __init__(self, code: str, told: str, loss: float, limit: float) -> None:
+        super().__init__(code, told)
+        self.loss, self.limit = loss, limit
+
+
+class MergeLoses(_TooLossy):
+    def __init__(self, adapter: float, merged: float, limit: float) -> None:
+        super().__init__(
+            "merge_loses",
+            f"merging raises the held-out loss from {adapter:.4f} to {merged:.4f} nats a token, and {limit:g} more "
+            "are allowed (merge_tolerance); take a base in bf16 or fp32, or train again with a lower learning rate",
+            merged - adapter,
+            limit,
+        )
+
+
+class QuantizationLoses(_TooLossy):
+    def __init__(self, quantization: str, adapter: float, shipped: float, limit: float) -> None:
+        super().__init__(
+            "quantization_loses",
+            f"{quantization} raises the held-out loss from {adapter:.4f} to {shipped:.4f} nats a token, and "
+            f"{limit:g} more are allowed (quantization_tolerance); choose a finer one (`--set quantization=q8_0`)",
+            shipped - adapter,
+            limit,
+        )
+
+
+class ForgotTooMuch(TuningError):
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            "forgot_too_much",
+            f"{what} (forgetting_tolerance); train with fewer epochs, a lower learning rate, or more replayed "
+            "examples",
+        )
