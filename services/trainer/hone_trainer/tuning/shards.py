@@ -1,6 +1,7 @@
 """The safetensors files of a folder in Hugging Face's layout, read without taking anything on trust.
 
-Format: github.com/huggingface/safetensors, "Format": 8 bytes of header length, a JSON header, the tensors back to back.
+Format: github.com/huggingface/safetensors, "Format": 8 bytes of header length, a JSON header, then the tensors, back
+to back.
 """
 
 import json
