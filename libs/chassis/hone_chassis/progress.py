@@ -21,6 +21,10 @@ class ProgressPublisher:
         self._client, self._cause, self.attempt = client, cause, attempt
         self._sequence = attempt * _PER_ATTEMPT
 
+    def numbered(self, attempt: int) -> "ProgressPublisher":
+        """The same for work that counts its attempts itself: a command that follows another begins to count anew."""
+        return ProgressPublisher(self._client, self._cause, attempt)
+
     async def __call__(
         self,
         stage: str,

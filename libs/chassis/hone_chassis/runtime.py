@@ -157,8 +157,9 @@ async def _stop_subscribers(service: Service) -> None:
     subscribers = list(service.broker.subscribers)
     for subscriber in subscribers:
         subscriber.running = False
+    moment_s = max(service.settings.graceful_timeout_s, *(needs_s() for needs_s in service.saving), 0.0)
     with suppress(TimeoutError):
-        async with asyncio.timeout(service.settings.graceful_timeout_s):
+        async with asyncio.timeout(moment_s):
             await service.deliveries.none_in_hand.wait()
     for subscriber in subscribers:
         await subscriber.stop()

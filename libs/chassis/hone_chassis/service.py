@@ -79,6 +79,7 @@ class Service:
         self.listeners: dict[str, Listener] = {}
         self.resources: list[Resource] = []
         self.backgrounds: list[Background] = []
+        self.saving: list[Callable[[], float]] = []
         self.on_reconnect: list[Callable[[], None]] = []
         self.on_lost: list[Callable[[], None]] = []
         self.deliveries = Deliveries(settings)
@@ -136,6 +137,14 @@ class Service:
                 description=message.__doc__,
                 documented=number == 0,
             )
+
+    def expects(self, message: type[Command]) -> None:
+        """Work that other processes of this service do: what waits is counted before the first of them is there."""
+        self._consumer(message)
+
+    def takes_time_to_save(self, needs_s: Callable[[], float]) -> None:
+        """Work in hand may save what it has when the service stops: ``needs_s`` is asked then; 0 for nothing."""
+        self.saving.append(needs_s)
 
     def answers(
         self, question: type[Q], handler: Callable[[Q], Awaitable[BaseModel]], *, subject: str | None = None
@@ -209,7 +218,8 @@ class Service:
         consumer = Consumer(
             stream.name, durable, message.subject, self.settings.ack_wait_s, self.settings.max_deliver
         )
-        self.consumers.append(consumer)
+        if consumer not in self.consumers:
+            self.consumers.append(consumer)
         return consumer
 
     def _subscribe(

@@ -21,8 +21,8 @@ ExampleSourceName = str
 RunState = Literal[
     "queued", "training", "paused", "deploying", "evaluating", "succeeded", "failed", "cancelled"
 ]
-"""``queued``: its examples are claimed, no worker has it. ``paused``: no worker will take it before it is resumed. The
-last three are ends."""
+"""``queued``: its examples are claimed, no worker has it. ``paused``: no worker takes it before it is resumed. The last
+three are ends."""
 
 
 class CountExamples(Request):

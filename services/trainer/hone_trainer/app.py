@@ -25,13 +25,17 @@ from hone_contracts.pool import (
     ShowRun,
 )
 from hone_contracts.training import (
+    CheckEnvironments,
     CheckTraining,
     DatasetBuilt,
+    ShowCurve,
     StartTraining,
+    SteerTraining,
     TrainingCompleted,
     TrainingFailed,
     TrainingStarted,
-    TrainModel,
+    TrainOnCard,
+    TrainOnLargeCard,
 )
 from hone_trainer.asking import Asking
 from hone_trainer.chatting import Chatting
@@ -43,6 +47,9 @@ from hone_trainer.pool.importing import Importer
 from hone_trainer.pool.proving import Prover
 from hone_trainer.pool.sources import ExampleSource, plugged_in
 from hone_trainer.pool.variations import Variations
+from hone_trainer.runs import machine, placing
+from hone_trainer.runs.card import Card
+from hone_trainer.runs.curves import Curves
 from hone_trainer.runs.dataset import Builder
 from hone_trainer.runs.desk import Desk
 from hone_trainer.runs.files import DatasetFiles
@@ -50,8 +57,10 @@ from hone_trainer.runs.following import Following
 from hone_trainer.runs.full import Full
 from hone_trainer.runs.named import NamedDatasets
 from hone_trainer.runs.offering import Offering
+from hone_trainer.runs.steering import Steering
 from hone_trainer.runs.watchdog import Watchdog
 from hone_trainer.runs.worker import MakeVersion, Worker
+from hone_trainer.runs.workers import Telling, Workers
 from hone_trainer.settings import TrainerSettings
 from hone_trainer.starting import Starter
 from hone_trainer.training import Methods
@@ -85,6 +94,8 @@ class _Parts:
         self.builder = Builder(database, DatasetFiles(folder / "datasets"), policy)
         methods = Methods(policy.method, RoutesWatcher.of(service).resolve, settings.trainer_role == "both")
         self.starter = Starter(policy, methods)
+        shared = settings.trainer_role == "both" if settings.card_shared is None else settings.card_shared
+        self.card = Card(self.ask, shared)
         prover = Prover(database, self.ask, policy.good_score, self.starter.look)
         self.importer = Importer(database, prover, settings)
         self.cancellations = Cancellations(database)
@@ -104,7 +115,9 @@ class _Parts:
         service.handles(StartTraining, self.starter.by_hand)
         self._follow(Following(self.cancellations, self.policy.tries))
         self._answer()
-        service.announces(TrainingStarted, TrainModel, TrainingFailed)
+        service.announces(TrainingStarted, *placing.COMMANDS.values(), TrainingFailed)
+        for command in (TrainOnCard, TrainOnLargeCard):
+            service.expects(command)
 
     def _follow(self, following: Following) -> None:
         service = self.service
@@ -126,6 +139,9 @@ class _Parts:
         service.answers(BuildDataset, desk.build)
         service.answers(ListRuns, desk.list_runs)
         service.answers(ShowRun, desk.show_run)
+        service.answers(SteerTraining, Steering(database, self._client).answer)
+        service.answers(ShowCurve, Curves(database).show)
+        service.answers(CheckEnvironments, Workers(database).check)
 
     async def _look(self, _running: Running) -> None:
         watchdog = Watchdog(self.service.database, self.settings, self.policy.tries)
@@ -143,12 +159,14 @@ class _Parts:
             sources.append(Variations(Chatting(self._client, _CHAT_LIMIT_S), self.settings.variations_model))
         return sources
 
+    def methods(self) -> dict[str, MakeVersion]:
+        return {
+            "few_shot": FewShot(self.ask, self.policy),
+            "full": Full(self.ask, self.runs_folder, self.service.database),
+        }
+
     def work(self) -> None:
         service = self.service
-        methods: dict[str, MakeVersion] = {
-            "few_shot": FewShot(self.ask, self.policy),
-            "full": Full(self.ask, self.runs_folder, service.database),
-        }
         worker = Worker(
             database=service.database,
             cancellations=self.cancellations,
@@ -158,9 +176,17 @@ class _Parts:
                 service.database, self.importer, self._sources(), self.settings.variations_per_batch
             ),
             ask=self.ask,
-            methods=methods,
+            methods=self.methods(),
+            root=self.runs_folder,
             tries=self.policy.tries,
             deliveries=self.settings.max_deliver,
+            save_s=self.settings.training_save_s,
+            stopping=lambda: service.health.stopping,
         )
-        service.works_on(TrainModel, worker)
-        service.announces(DatasetBuilt, TrainingCompleted, TrainingFailed)
+        for place in placing.places_in(machine.look()):
+            service.works_on(placing.COMMANDS[place], worker)
+        service.takes_time_to_save(worker.save_needs_s)
+        service.background(
+            Telling(service.database, machine.looked, lambda: next(iter(worker.in_hand), None)).run
+        )
+        service.announces(DatasetBuilt, *placing.COMMANDS.values(), TrainingCompleted, TrainingFailed)

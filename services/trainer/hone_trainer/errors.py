@@ -160,3 +160,24 @@ class ProcessFailed(TrainerError):
 
     def __init__(self, body: ErrorBody) -> None:
         super().__init__(body.code, body.title, body.detail, body.status, body.fields)
+
+
+class RunEnded(TrainerError):
+    def __init__(self, run_id: str, state: str) -> None:
+        super().__init__(
+            "run_ended", "The run has ended", f"{run_id} {state}: start another (`hone train`)", 409
+        )
+        self.run_id, self.state = run_id, state
+
+
+class NotSteerable(TrainerError):
+    """What was asked of a run does not fit where it is, or what its method can."""
+
+    def __init__(self, run_id: str, reason: str) -> None:
+        super().__init__(
+            "not_steerable",
+            "The run cannot do that now",
+            f"{reason} (`hone jobs show {run_id}`, `hone jobs cancel {run_id}`)",
+            409,
+        )
+        self.run_id = run_id

@@ -25,6 +25,15 @@ class TrainerSettings(ServiceSettings):
         default=3600.0,
         description="without a word from a training run's worker, after which the run has failed",
     )
+    training_save_s: PositiveFloat = Field(
+        default=60.0,
+        description="for a training process to write its checkpoint when its run is paused or the service stops",
+    )
+    card_shared: bool | None = Field(
+        default=None,
+        description="the worker's graphics card is the generator's, too, which lends it; by default where one "
+        "process is coordinator and worker (`hone up`), and not where workers run apart",
+    )
     next_step_limit_s: PositiveFloat = Field(
         default=3600.0,
         description="without a word from the service whose step it is (deployment, evaluation): a run ends as failed",

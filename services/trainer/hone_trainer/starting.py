@@ -7,6 +7,8 @@ So a batch starts one run, whatever is delivered again, restarted, or runs as a 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy import insert, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -20,20 +22,14 @@ from hone_chassis.tables import table_of, utc_now
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.ids import new_id
 from hone_contracts.messages import Message
-from hone_contracts.training import (
-    Method,
-    StartTraining,
-    TrainingFailed,
-    TrainingStarted,
-    TrainModel,
-    Trigger,
-)
+from hone_contracts.training import Method, StartTraining, TrainingFailed, TrainingStarted, Trigger
 from hone_trainer.errors import RunUnderWay, TooFewExamples
 from hone_trainer.pool import claims
 from hone_trainer.pool.tables import PoolTypeRow
 from hone_trainer.pool.tally import Tally
 from hone_trainer.pool.weights import allowance
-from hone_trainer.runs import book
+from hone_trainer.runs import book, workers
+from hone_trainer.runs.placing import command_for, place_for
 from hone_trainer.runs.tables import RunRow
 from hone_trainer.training import Methods
 from hone_trainer.trigger import Situation, holds
@@ -122,9 +118,13 @@ class Starter:
         await self._begin(tally, run, claimed)
 
     async def _begin(self, tally: Tally, run: "_Start", examples: int) -> None:
-        await (await tally.session.connection()).execute(insert(book.RUNS), run.row(examples))
+        row = run.row(examples)
+        row["place"] = place_for(run.method, row["settings"], await workers.alive(tally.session))
+        command = command_for(row, cause=run.cause)
+        row["command"] = str(command.message_id)
+        await (await tally.session.connection()).execute(insert(book.RUNS), row)
         await tally.write(last_started_at=utc_now())
-        announce(tally.session, *run.messages(examples))
+        announce(tally.session, run.started(examples), command)
         log.info("a run starts", run_id=run.run_id, artifact_type=run.artifact_type, examples=examples)
 
 
@@ -142,7 +142,7 @@ class _Start:
         """A run has one batch, and a batch one run."""
         return self.run_id.replace("job_", "batch_")
 
-    def row(self, examples: int) -> dict[str, object]:
+    def row(self, examples: int) -> dict[str, Any]:
         asked = self.asked
         run = RunRow(
             id=self.run_id,
@@ -159,13 +159,17 @@ class _Start:
         )
         return run.model_dump()
 
-    def messages(self, examples: int) -> Iterable[Message]:
-        same = {
-            "correlation_id": self.run_id,
-            "tenant": self.tenant,
-            "artifact_type": self.artifact_type,
-            "method": self.method,
-            "causation_id": self.asked.message_id if self.asked else None,
-        }
-        yield TrainingStarted.model_validate(same | {"trigger": self.trigger, "examples": examples})
-        yield TrainModel.model_validate(same | {"batch": self.batch})
+    @property
+    def cause(self) -> UUID | None:
+        return self.asked.message_id if self.asked else None
+
+    def started(self, examples: int) -> TrainingStarted:
+        return TrainingStarted(
+            correlation_id=self.run_id,
+            causation_id=self.cause,
+            tenant=self.tenant,
+            artifact_type=ArtifactType(self.artifact_type),
+            method=self.method,
+            trigger=self.trigger,
+            examples=examples,
+        )

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from typing import Final
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, bindparam, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, or_, select, update
 from sqlalchemy.engine import RowMapping
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -52,16 +53,33 @@ async def change(
     return changed
 
 
-async def take_up(session: AsyncSession, run_id: str, attempt: int) -> RowMapping | None:
-    """A worker begins. What earlier workers would still write is refused from now on."""
+async def take_up(session: AsyncSession, run_id: str, command: UUID) -> RowMapping | None:
+    """A worker begins. What earlier workers would still write is refused from now on. None when the run has ended, is
+    paused or further on, or was given to another command meanwhile."""
     return await change(
         session,
         run_id,
         _R.state.in_(("queued", "training")),
+        or_(_R.command.is_(None), _R.command == str(command)),
         state="training",
-        attempt=attempt,
+        attempt=_R.attempt + 1,
         fence=_R.fence + 1,
     )
+
+
+async def queue(
+    session: AsyncSession, run_id: str, command: UUID, *guards: ColumnElement[bool], **values: object
+) -> RowMapping | None:
+    """From now on ``command`` is the one that may be worked on, and whoever had the run has it no more."""
+    return await change(
+        session, run_id, *guards, state="queued", command=str(command), fence=_R.fence + 1, **values
+    )
+
+
+async def pause(session: AsyncSession, run_id: str) -> RowMapping | None:
+    """No worker has the run, and none will take it. None when it is not one that waits or trains."""
+    may = _R.state.in_(("queued", "training"))
+    return await change(session, run_id, may, state="paused", command=None, fence=_R.fence + 1)
 
 
 async def advance(
@@ -105,6 +123,10 @@ def held_by(fence: int) -> ColumnElement[bool]:
     return _R.fence == fence
 
 
+def in_state(*states: str) -> ColumnElement[bool]:
+    return _R.state.in_(states)
+
+
 async def listed(
     session: AsyncSession, tenant: str, artifact_type: str | None, limit: int
 ) -> Sequence[RowMapping]:
@@ -114,11 +136,17 @@ async def listed(
     return (await (await session.connection()).execute(query)).mappings().all()
 
 
+async def held_as(session: AsyncSession, run_id: str) -> RowMapping | None:
+    """Who has the run, and what is wanted of it: ``state``, ``fence``, ``control``."""
+    query = select(_R.state, _R.fence, _R.control).where(_R.id == run_id)
+    found: RowMapping | None = (await (await session.connection()).execute(query)).mappings().first()
+    return found
+
+
 async def waiting(session: AsyncSession) -> Sequence[RowMapping]:
-    """All runs that have not ended."""
-    query = select(_R.id, _R.tenant, _R.artifact_type, _R.state, _R.updated_at, _R.method, _R.batch).where(
-        NOT_ENDED
-    )
+    """All runs that something has to come for. Nothing comes for one that a person paused."""
+    columns = (_R.id, _R.tenant, _R.artifact_type, _R.state, _R.updated_at, _R.method, _R.batch, _R.place)
+    query = select(*columns, _R.settings).where(NOT_ENDED, _R.state != "paused")
     return (await (await session.connection()).execute(query)).mappings().all()
 
 

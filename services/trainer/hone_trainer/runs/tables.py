@@ -90,3 +90,14 @@ class WorkerRow(TrainerTable, table=True):
     run_id: str | None = Field(default=None, description="what it works on")
     started_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
     seen_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+
+
+class CurveRow(TrainerTable, table=True):
+    """How the losses of a run went, thinned out: a table of its own, for runs are read often and whole."""
+
+    __tablename__ = "curves"
+
+    run_id: str = Field(primary_key=True)
+    steps: int = 0
+    points: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
+    updated_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)

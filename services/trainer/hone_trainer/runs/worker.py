@@ -6,9 +6,10 @@ and the plan of an earlier one are found again, and files have their attempt in 
 
 import asyncio
 import importlib.metadata
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy.engine import RowMapping
@@ -17,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from hone_chassis import Outcome, ProgressPublisher, announce
 from hone_chassis.cancellations import Cancellations, JobWasCancelled
 from hone_chassis.database import Database
-from hone_chassis.errors import DatabaseUnavailable, HandlingError
+from hone_chassis.errors import HandlingError
 from hone_chassis.logs import get_logger
 from hone_contracts.errors import ErrorBody
 from hone_contracts.registry import PlanVersion, PromptVersion
@@ -32,18 +33,20 @@ from hone_trainer.asking import Asking
 from hone_trainer.errors import DatasetBad, NotThereYet, Superseded
 from hone_trainer.examples import Example
 from hone_trainer.runs import book, ending
+from hone_trainer.runs.curves import Curves
 from hone_trainer.runs.dataset import Builder
+from hone_trainer.runs.holding import HandBack, Hold, LetGo
 from hone_trainer.runs.named import NamedDatasets
 from hone_trainer.runs.offering import Offering
+from hone_trainer.runs.placing import command_for
 
 log = get_logger(__name__)
-
-_TOUCH_S = 20.0
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """What a method makes a version from. ``fence`` is part of the names of its files."""
+    """What a method makes a version from. ``fence`` is part of the names of its files; a process that trains is run
+    with the ``hold``, so that it ends as is wanted of the run."""
 
     run_id: str
     tenant: str
@@ -53,6 +56,7 @@ class Assignment:
     train: list[tuple[Example, float]]
     settings: Mapping[str, Any]
     progress: ProgressPublisher
+    hold: Hold
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ class MakeVersion(Protocol):
 
 @dataclass(frozen=True)
 class Worker:
+    """``save_s`` is how long a process may take for its checkpoint; ``root`` the folder of all runs' files."""
+
     database: Database
     cancellations: Cancellations
     builder: Builder
@@ -80,28 +86,54 @@ class Worker:
     offering: Offering
     ask: Asking
     methods: Mapping[str, MakeVersion]
+    root: Path
     tries: int
     deliveries: int
+    save_s: float
+    stopping: Callable[[], bool]
+    in_hand: dict[str, Hold] = field(default_factory=dict)
 
     async def __call__(self, command: TrainModel, progress: ProgressPublisher) -> Outcome:
         async with self.database.write() as session:
-            run = await book.take_up(session, command.correlation_id, progress.attempt)
+            run = await book.take_up(session, command.correlation_id, command.message_id)
         if run is None:
-            log.info("the run has ended, or is further on", run_id=command.correlation_id)
+            log.info("the run has ended, is paused, or is further on", run_id=command.correlation_id)
             return Outcome()
+        delivery, progress = progress.attempt, progress.numbered(run["attempt"])
         try:
-            async with self.cancellations.interruptible(run["id"]), self._held(run):
-                made, planned, dataset = await self._train(run, command, progress)
-        except (JobWasCancelled, Superseded):
+            with self._holding(run) as hold:
+                async with self.cancellations.interruptible(run["id"]), hold.kept(), self._curve(run):
+                    made, planned, dataset = await self._train(run, command, progress, hold)
+        except (JobWasCancelled, Superseded, LetGo) as left:
+            log.info("the run was let go", run_id=run["id"], why=repr(left))
             return Outcome()
+        except HandBack:
+            return Outcome(write=_hand_back(run))
         except HandlingError as error:
-            if error.transient and progress.attempt < self.deliveries:
+            if error.transient and delivery < self.deliveries:
                 raise
             return Outcome(write=self._failure(run, command, error))
         return Outcome(write=self._success(run, command, made, planned, dataset))
 
+    def save_needs_s(self) -> float:
+        """When the service stops: what runs in hand need to write their checkpoints and be handed back."""
+        return max((2 + self.save_s for hold in self.in_hand.values() if hold.checkpoints), default=0.0)
+
+    @contextmanager
+    def _holding(self, run: RowMapping) -> Iterator[Hold]:
+        hold = self.in_hand[run["id"]] = Hold(self.database, run, self.stopping, self.save_s)
+        try:
+            yield hold
+        finally:
+            if self.in_hand.get(run["id"]) is hold:
+                del self.in_hand[run["id"]]
+
+    def _curve(self, run: RowMapping) -> AbstractAsyncContextManager[None]:
+        metrics = self.root / run["id"] / f"worker-{run['fence']}" / "metrics.jsonl"
+        return Curves(self.database).followed(run["id"], metrics)
+
     async def _train(
-        self, run: RowMapping, command: TrainModel, progress: ProgressPublisher
+        self, run: RowMapping, command: TrainModel, progress: ProgressPublisher, hold: Hold
     ) -> tuple[Made, PlannedVersion, DatasetSummary]:
         method = self.methods.get(run["method"])
         if method is None:
@@ -122,40 +154,18 @@ class Worker:
         train = await asyncio.to_thread(self.builder.files.train, dataset.digest)
         made = await method(
             Assignment(
-                run["id"], run["tenant"], run["fence"], planned, dataset, train, run["settings"], progress
+                run["id"],
+                run["tenant"],
+                run["fence"],
+                planned,
+                dataset,
+                train,
+                run["settings"],
+                progress,
+                hold,
             )
         )
         return made, planned, dataset
-
-    @asynccontextmanager
-    async def _held(self, run: RowMapping) -> AsyncIterator[None]:
-        """The watchdog sees that the work goes on; the work stops when the run is another's. Raises Superseded."""
-        work = asyncio.current_task()
-        assert work is not None
-        lost = False
-
-        async def touch() -> None:
-            nonlocal lost
-            while True:
-                await asyncio.sleep(_TOUCH_S)
-                try:
-                    async with self.database.write(durable=False) as session:
-                        lost = await book.change(session, run["id"], book.held_by(run["fence"])) is None
-                except DatabaseUnavailable as error:
-                    log.warning("a run's sign of life is not written", error=str(error))
-                if lost:
-                    work.cancel()
-                    return
-
-        touching = asyncio.create_task(touch())
-        try:
-            yield
-        except asyncio.CancelledError:
-            if lost and work.uncancel() == 0:
-                raise Superseded(run["id"]) from None
-            raise
-        finally:
-            touching.cancel()
 
     def _success(
         self,
@@ -189,6 +199,19 @@ class Worker:
                 announce(session, failure(command, error.body()))
 
         return write
+
+
+def _hand_back(run: RowMapping) -> Any:
+    """At once to whoever is free, by a command of its own: the one in hand would count as a failed delivery."""
+
+    async def write(session: AsyncSession) -> None:
+        again = command_for(run)
+        still = (book.held_by(run["fence"]), book.in_state("training"))
+        if await book.queue(session, run["id"], again.message_id, *still) is not None:
+            announce(session, again)
+            log.info("the run is handed back", run_id=run["id"])
+
+    return write
 
 
 def failure(command: TrainModel, error: ErrorBody) -> TrainingFailed:

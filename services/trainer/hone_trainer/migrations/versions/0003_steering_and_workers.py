@@ -1,4 +1,4 @@
-"""Runs that are steered and go to the worker that can do them; the workers that are alive."""
+"""Runs that are steered and go to the worker that can do them; how their losses went; the workers that are alive."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,4 +23,11 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String),
         sa.Column("started_at", UtcDateTime, nullable=False),
         sa.Column("seen_at", UtcDateTime, nullable=False),
+    )
+    op.create_table(
+        "curves",
+        sa.Column("run_id", sa.String, primary_key=True),
+        sa.Column("steps", sa.Integer, nullable=False),
+        sa.Column("points", sa.JSON, nullable=False),
+        sa.Column("updated_at", UtcDateTime, nullable=False),
     )
