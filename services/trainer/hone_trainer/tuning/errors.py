@@ -61,8 +61,8 @@ class Diverged(TuningError):
     def __init__(self, step: int, total: int, rollbacks: int) -> None:
         super().__init__(
             "diverged",
-            f"loss or gradient is not finite at step {step} of {total}, also after going back {rollbacks} times to the "
-            "last checkpoint with half the rate; lower learning_rate, or look for damaged rows",
+            f"loss or gradient is not finite at step {step} of {total}, also after going back {rollbacks} times to "
+            "the last checkpoint with half the rate; lower learning_rate, or look for damaged rows",
         )
         self.step, self.rollbacks = step, rollbacks
 
@@ -191,3 +191,19 @@ class ForgotTooMuch(TuningError):
             f"{what} (forgetting_tolerance); train with fewer epochs, a lower learning rate, or more replayed "
             "examples",
         )
+
+
+# KTO
+
+
+class OneSided(TuningError):
+    """KTO learns from the difference between two sides."""
+
+    def __init__(self, good: int, bad: int) -> None:
+        thumb, label = ("down", "false") if good else ("up", "true")
+        super().__init__(
+            "one_sided",
+            f"the data has {good} good and {bad} bad answers to train on, and KTO needs both: give thumbs {thumb} or "
+            f'add rows with "label": {label}, or train with the method lora',
+        )
+        self.good, self.bad = good, bad
