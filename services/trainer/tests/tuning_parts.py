@@ -48,24 +48,10 @@ SPECIAL: dict[Family, tuple[list[str], str, str, str]] = {
 }  # fmt: skip
 """Special tokens, the one that begins, the one that ends a turn, and the chat template of each family."""
 
-WORDS = tuple(
-    [
-        "book",
-        "member",
-        "loan",
-        "copy",
-        "author",
-        "shelf",
-        "library",
-        "branch",
-        "fine",
-        "reader",
-        "title",
-        "date",
-        "clerk",
-        "card",
-    ]
-)
+WORDS = (
+    "book", "member", "loan", "copy", "author", "shelf", "library", "branch", "fine", "reader", "title", "date",
+    "clerk", "card",
+)  # fmt: skip
 
 
 def rows(count: int = 40, seed: int = 0) -> list[dict[str, Any]]:

@@ -7,12 +7,14 @@ from pydantic import BaseModel, ConfigDict
 
 from hone_contracts.errors import ErrorBody
 
-Stage = Literal["base", "data", "training", "writing", "finished", "failed", "cancelled"]
+Stage = Literal[
+    "base", "data", "checking", "training", "writing", "measuring", "finished", "failed", "cancelled"
+]
 
 
 class Line(BaseModel):
-    """How far it is. `finished`, `failed` and `cancelled` are the last line; `failed` comes with its error,
-    `finished` with figures of the run (those of run.json)."""
+    """How far it is, with what is measured on the way. `finished`, `failed` and `cancelled` are the last line; `failed`
+    comes with its error, `finished` with figures of the whole run (those of run.json)."""
 
     model_config = ConfigDict(frozen=True)
 

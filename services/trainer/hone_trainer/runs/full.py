@@ -47,7 +47,7 @@ class Full:
         )
         pairs = _pairs(assignment, rendered)
         if not pairs:
-            raise NothingToTeach(_left_out(rendered))
+            raise NothingToTeach(left_out(rendered))
         await housekeeping.tidy(self.database, self.root)
         folder = self.root / assignment.run_id / f"worker-{assignment.fence}"
         spec = Spec(
@@ -59,7 +59,7 @@ class Full:
             weights_uri=(spec.out / "hf").as_uri(),
             prompt=None,
             parameters=settings.model_dump() | {"seed": seed},
-            figures=figures | {"pairs": len(pairs), "examples_left_out": _left_out(rendered)},
+            figures=figures | {"pairs": len(pairs), "examples_left_out": left_out(rendered)},
         )
 
     async def _base(self, planned: PlannedVersion) -> Path:
@@ -113,7 +113,7 @@ def _pairs(assignment: Assignment, rendered: Sequence[RenderedExample]) -> list[
     return found[: pairs_file.MAX_PAIRS]
 
 
-def _left_out(rendered: Sequence[RenderedExample]) -> dict[str, int]:
+def left_out(rendered: Sequence[RenderedExample]) -> dict[str, int]:
     return dict(Counter(each.reason or "no pair says it" for each in rendered if not each.pairs))
 
 

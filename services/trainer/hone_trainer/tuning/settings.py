@@ -123,6 +123,11 @@ class Settings(BaseModel):
         default=0.1, ge=0, le=0.5,
         description="of the groups, never trained on, where no held-out file is given; they choose the checkpoint",
     )  # fmt: skip
+    replay_share: float = Field(
+        default=0.5, ge=0, le=0.9,
+        description="of all rows, how many are of the corpus that made Hone's own model, where that is the base; "
+        "fewer, and it forgets relations",
+    )  # fmt: skip
     eval_every: Annotated[int, Field(ge=1, le=1_000_000)] | Auto = Field(
         default="auto", description="steps between two measures of the held-out loss; auto: 8 in a run"
     )

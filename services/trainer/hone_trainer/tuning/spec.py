@@ -22,6 +22,9 @@ class Spec(BaseModel):
     kind: Literal["sft", "kto"] = "sft"
     method: Literal["lora", "qlora", "kto"] = "lora"
     checkpoint: Path = Field(description="folder of the base, in Hugging Face's layout, 16 or 32 bit")
+    gguf: Path | None = Field(
+        default=None, description="a file of Hone's own model, which ``checkpoint`` is unpacked from"
+    )
     adapter: Path | None = Field(default=None, description="of the champion, which this run goes on from")
     train: Path = Field(description="rows, one JSON object a line (`data.rows`)")
     held_out: Path | None = Field(default=None, description="rows that are never trained on")

@@ -1,0 +1,222 @@
+"""The second phase: two dry steps, the training, the health check, the adapter, and the merged model.
+
+What lies in ``out/adapter`` and ``out/merged`` is whole or not there. Run again, the phase goes on from the newest
+checkpoint; after the last step it does again what comes after it.
+"""
+
+import json
+import os
+import platform
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hone_trainer.finetune.events import Line
+from hone_trainer.tuning import distributed, health, merging, tracking
+from hone_trainer.tuning.base import load_model, load_tokenizer, save_adapter, with_adapter
+from hone_trainer.tuning.checkpoints import Checkpoints, Identity
+from hone_trainer.tuning.data.batches import Step, plan
+from hone_trainer.tuning.data.tokenised import Tokenised
+from hone_trainer.tuning.kto import KahnemanTversky
+from hone_trainer.tuning.loop import Course, Loop, Measured, memory_bytes
+from hone_trainer.tuning.prepared import Prepared
+from hone_trainer.tuning.recipe import Recipe
+from hone_trainer.tuning.settings import Decided
+from hone_trainer.tuning.sft import Supervised
+from hone_trainer.tuning.spec import Spec
+
+Tell = Callable[[Line], None]
+VERSIONS = ("hone-trainer", "torch", "transformers", "peft", "numpy")
+"""Of what computes: another one may add up in another order."""
+
+_DRY_STEPS = 2
+_TELL_EVERY_S = 0.5
+
+
+def train(spec: Spec, tell: Tell, ending: Callable[[], bool]) -> dict[str, Any]:
+    """``ending``: was the process asked to end? Returns the figures. Raises TuningError."""
+    prepared = Prepared.read(spec.out)
+    settings = prepared.settings
+    began = time.monotonic()
+    make_repeatable(settings)
+    with distributed.joined(settings.device) as group:
+        tell(Line(stage="base", message=f"loading {spec.checkpoint.name}"))
+        data, held_out = Tokenised(prepared.train), Tokenised(prepared.held_out)
+        base = load_model(spec.checkpoint, settings.device, settings.dtype, four_bit=settings.four_bit)
+        if settings.checkpointing:
+            base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            base.enable_input_require_grads()
+        model = with_adapter(base, settings, spec.checkpoint, spec.adapter)
+        recipe = _recipe(spec, data, held_out, settings, prepared.pad_id)
+        steps = plan(
+            data.lengths, batch=settings.batch, micro_tokens=settings.micro_tokens, packed=settings.packing,
+            epochs=settings.epochs, seed=settings.seed,
+        )  # fmt: skip
+        checkpoints = Checkpoints(
+            spec.kept,
+            identity(spec, prepared, data, group.world),
+            settings.keep_checkpoints,
+            fence=spec.fence,
+        )
+        loop = Loop(model, recipe, steps, data.lengths.tolist(), settings, checkpoints, group)
+        figures = _rehearse(loop, steps, settings, tell)
+        course = _course(loop, spec, settings, group, tell, ending)
+        figures |= {
+            "steps": course.step,
+            "steps_planned": len(steps),
+            "tokens": course.tokens,
+            "held_out_loss": course.best_loss,
+            "best_step": course.best_step,
+            "rollbacks": course.rollbacks,
+            "seconds": round(course.seconds, 2),
+            "tokens_per_s": round(course.tokens / course.seconds, 1) if course.seconds else 0.0,
+            "peak_memory_bytes": memory_bytes(settings.device),
+        }
+        if group.rank == 0:
+            reading = load_tokenizer(spec.checkpoint)
+            figures["health"] = health.check(model, held_out, reading, _words(tell)).figures()
+            figures["merge"] = _write(spec, model, reading.end_ids, tell)
+        group.barrier()
+    figures["seconds_in_all"] = round(time.monotonic() - began, 2)
+    return figures
+
+
+def make_repeatable(settings: Decided) -> None:
+    """The same data, seed and machine give the same adapter, to the bit on a CPU. Another number of threads adds up in
+    another order, and so gives another sum."""
+    torch.set_num_threads(settings.threads)
+    random.seed(settings.seed)
+    np.random.seed(settings.seed)
+    torch.manual_seed(settings.seed)
+    torch.use_deterministic_algorithms(True, warn_only=settings.device != "cpu")
+    torch.backends.cudnn.benchmark = False
+    if settings.dtype != "fp32":
+        torch.backends.cuda.matmul.allow_tf32 = True
+
+
+def identity(spec: Spec, prepared: Prepared, data: Tokenised, world: int) -> Identity:
+    """What a resume must have in common with the run that left the checkpoint."""
+    shaping = prepared.settings.model_dump(
+        mode="json", exclude={"keep_checkpoints", "mlflow_uri", "tensorboard", "quantization", "time_limit_s"}
+    )
+    told = {**shaping, "method": spec.method, "adapter": str(spec.adapter or "")}
+    return Identity(
+        data=data.digest,
+        base=prepared.base,
+        settings=sha256(json.dumps(told, sort_keys=True).encode()).hexdigest(),
+        seed=prepared.settings.seed,
+        world=world,
+        versions={name: version(name) for name in VERSIONS} | {"python": platform.python_version()},
+    )
+
+
+def _recipe(spec: Spec, data: Tokenised, held_out: Tokenised, settings: Decided, pad_id: int) -> Recipe:
+    kind = KahnemanTversky if spec.kind == "kto" else Supervised
+    return kind(data, held_out, settings, pad_id)
+
+
+def _rehearse(loop: Loop, steps: list[Step], settings: Decided, tell: Tell) -> dict[str, Any]:
+    """The first step, and the one with the largest micro-batch: if these fit, all do."""
+    tell(Line(stage="training", message="two dry steps"))
+    began = time.monotonic()
+    loop.rehearse([steps[0], max(steps, key=_widest)][:_DRY_STEPS])
+    return {
+        "dry_steps_s": round(time.monotonic() - began, 3),
+        "dry_steps_memory_bytes": memory_bytes(settings.device),
+    }
+
+
+def _widest(step: Step) -> int:
+    return max(sum(len(row) for row in micro.rows) for micro in step)
+
+
+def _course(
+    loop: Loop,
+    spec: Spec,
+    settings: Decided,
+    group: distributed.Group,
+    tell: Tell,
+    ending: Callable[[], bool],
+) -> Course:
+    """The training itself, told as it goes and written down."""
+    last = -1.0
+
+    def asked() -> str:
+        if ending():
+            return "end"
+        try:
+            return spec.control.read_text("utf-8").strip()
+        except OSError:
+            return ""
+
+    with tracking.tracker(spec, settings, group.rank) as tracker:
+
+        def measured(one: Measured) -> None:
+            nonlocal last
+            tracker.log(one.step, one.figures)
+            now = time.monotonic()
+            if now - last >= _TELL_EVERY_S or one.step == one.total or "held_out_loss" in one.figures:
+                last = now
+                tell(_line(one))
+
+        return loop.run(measured, asked)
+
+
+def _line(one: Measured) -> Line:
+    figures = one.figures
+    words = [f"loss {figures['loss']:.4f}"]
+    if "held_out_loss" in figures:
+        words.append(f"held out {figures['held_out_loss']:.4f}")
+    words.append(f"{figures['tokens_per_s']:,.0f} tokens/s")
+    return Line(
+        stage="training", done=one.step, total=one.total, message=", ".join(words), figures=dict(figures)
+    )
+
+
+def _write(spec: Spec, model: Any, ends: frozenset[int], tell: Tell) -> dict[str, Any]:
+    with whole_or_not(spec.out / "adapter") as folder:
+        save_adapter(model, folder, spec.checkpoint)
+
+    def merged(done: int, total: int) -> None:
+        tell(Line(stage="writing", done=done, total=total, message="merging the adapter into the base"))
+
+    return merging.merge(
+        spec.checkpoint, spec.out / "adapter", spec.out / "merged", ends=ends, step=merged
+    ).figures()
+
+
+def _words(tell: Tell) -> Callable[[str], None]:
+    return lambda message: tell(Line(stage="checking", message=message))
+
+
+@contextmanager
+def whole_or_not(target: Path) -> Iterator[Path]:
+    """A folder that becomes ``target``, in the place of what was there, when all went well, and is gone otherwise."""
+    folder = target.with_name(f".{target.name}.{os.getpid()}.part")
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+        for path in [*folder.rglob("*"), folder]:
+            _synced(path)
+        shutil.rmtree(target, ignore_errors=True)
+        folder.rename(target)
+        _synced(target.parent)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _synced(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
