@@ -1,6 +1,5 @@
 """One repository, looked at without downloading its weights."""
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,18 +8,16 @@ from typing import Any
 from hone_contracts.huggingface import (
     InspectRepository,
     MemoryPlace,
-    RepositoryFile,
     RepositoryReport,
     WeightGroup,
 )
 from hone_hub.convertible import IMPORTED_QUANTS, OLLAMA_IMPORTS
-from hone_hub.downloads.store import check_name
 from hone_hub.errors import GGUFError
 from hone_hub.gguf.header import Header
 from hone_hub.gguf.reader import read
-from hone_hub.huggingface import choice, memory
+from hone_hub.huggingface import choice, memory, told
 from hone_hub.huggingface.access import HubAccess
-from hone_hub.huggingface.errors import HubSaysNonsense, HuggingFaceError
+from hone_hub.huggingface.errors import HuggingFaceError
 from hone_hub.huggingface.grouping import Files, grouped
 from hone_hub.huggingface.memory import Numbers
 from hone_hub.huggingface.numbers import of_config, of_header, parameters_of
@@ -28,10 +25,8 @@ from hone_hub.huggingface.remote_file import Budget, BudgetSpent, RemoteFile
 from hone_hub.huggingface.search import licence_of
 from hone_hub.huggingface.verdict import Known, judge, of_configuration
 
-_MOST_FILES = 10_000
 _HEADER_BYTES = 96 << 20
 """What all headers of a repository may cost: the one that is chosen is read first."""
-_MOST_CONFIG_BYTES = 1 << 20
 _SMALL_PARAMETERS = 1_000_000_000
 _TO_CONVERT = ("Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "Q5_0", "Q4_0", "BF16", "F16", "F32")
 
@@ -46,9 +41,9 @@ class Looking:
 
     def look(self, question: InspectRepository) -> RepositoryReport:
         """Raises HuggingFaceError."""
-        info = self._info(question)
-        files = grouped(self._files(info, question.repository))
-        config = self._config(info, files)
+        info = told.info_of(self.access, question.repository, question.revision)
+        files = grouped(told.files_of(self.access, info, question.repository))
+        config = told.config_of(self.access, info, files)
         report = RepositoryReport(
             id=question.repository,
             revision=str(info.sha)[:64],
@@ -218,46 +213,6 @@ class Looking:
         chosen = choice.choose(made, self.places, wanted)
         return (None if chosen.index is None else made[chosen.index]), chosen.reasons
 
-    # What the hub says
-
-    def _info(self, question: InspectRepository) -> Any:
-        from huggingface_hub import HfApi  # noqa: PLC0415
-
-        api = HfApi(endpoint=self.access.endpoint, token=self.access.token_text, library_name="hone")
-        with self.access.asking(question.repository, question.revision):
-            info = api.model_info(question.repository, revision=question.revision, files_metadata=True)
-        if not isinstance(info.sha, str) or not info.sha.isalnum():
-            raise HubSaysNonsense(self.access.endpoint, "a repository without a commit")
-        return info
-
-    def _files(self, info: Any, repository: str) -> Iterator[RepositoryFile]:
-        siblings = info.siblings or []
-        if len(siblings) > _MOST_FILES:
-            raise HubSaysNonsense(self.access.endpoint, f"a repository of {len(siblings)} files")
-        for each in siblings:
-            path, size = str(each.rfilename), each.size
-            check_name(repository, path)
-            sha256 = getattr(each.lfs, "sha256", None) if each.lfs is not None else None
-            yield RepositoryFile(
-                path=path,
-                size_bytes=size if type(size) is int and 0 <= size < 1 << 50 else 0,
-                sha256=sha256 if isinstance(sha256, str) and _is_hex(sha256, 64) else None,
-                blob_id=each.blob_id if isinstance(each.blob_id, str) and _is_hex(each.blob_id, 40) else None,
-            )
-
-    def _config(self, info: Any, files: Files) -> dict[str, Any]:
-        """The whole of config.json, where there are safetensors to convert."""
-        stored = next((file for file in files.beside if file.path == "config.json"), None)
-        if stored is None or not files.safetensors or stored.size_bytes > _MOST_CONFIG_BYTES:
-            return {}
-        budget = Budget(2 * _MOST_CONFIG_BYTES)
-        content = RemoteFile(self.access, str(info.id), str(info.sha), stored, budget).read(stored.size_bytes)
-        try:
-            found = json.loads(content)
-        except (ValueError, RecursionError):
-            return {}
-        return found if isinstance(found, dict) else {}
-
 
 def _facts(numbers: Numbers) -> dict[str, Any]:
     return {
@@ -278,7 +233,3 @@ def _told_architecture(info: Any) -> str | None:
 def _told_parameters(info: Any) -> int | None:
     told = info.gguf.get("total") if isinstance(info.gguf, dict) else None
     return told if type(told) is int and 0 < told < 1 << 50 else None
-
-
-def _is_hex(text: str, length: int) -> bool:
-    return len(text) == length and all(letter in "0123456789abcdef" for letter in text)
