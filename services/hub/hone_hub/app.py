@@ -3,7 +3,16 @@
 from hone_chassis import Service, rpc
 from hone_chassis.cancellations import Cancellations
 from hone_contracts.deployment import DeploymentFailed, ModelDeployed
-from hone_contracts.hub import ConversionFailed, ConvertModel, FindWeights, InspectFile, ModelConverted
+from hone_contracts.hub import (
+    ConversionFailed,
+    ConvertModel,
+    FindWeights,
+    InspectFile,
+    ModelConverted,
+    ReadPrompts,
+    RequestCheckpoint,
+    RequestConversion,
+)
 from hone_contracts.hub_models import (
     AdditionFailed,
     AddModel,
@@ -43,6 +52,10 @@ from hone_hub.handlers import Conversions, Inspections
 from hone_hub.huggingface.places import places
 from hone_hub.huggingface.repository import Repositories
 from hone_hub.settings import HubSettings
+from hone_hub.training.checkpoints import Checkpoints, Shelf
+from hone_hub.training.conversions import FolderConversions
+from hone_hub.training.errands import Errands
+from hone_hub.training.prompts import EnginePrompts
 
 HEAD = "0002"
 
@@ -60,6 +73,7 @@ def create(settings: HubSettings | None = None) -> Service:
     service.answers(FindWeights, BaseWeights(Hosts(settings.ollama_host, settings.proof_limit_s)).find)
     service.announces(ModelConverted, ConversionFailed, ModelDeployed, DeploymentFailed)
     _models(service, settings, cancellations)
+    _training(service, settings)
     return service
 
 
@@ -122,6 +136,36 @@ def _models(service: Service, settings: HubSettings, cancellations: Cancellation
     service.works_on(RemoveModel, removals.remove)
     service.background(sweep.keep_sweeping)
     service.announces(ModelAdded, AdditionFailed, ModelRemoved, RemovalFailed)
+
+
+def _training(service: Service, settings: HubSettings) -> None:
+    """What the trainer needs: weights to begin with, files of what it made, the engine's view of a prompt."""
+
+    async def nowhere() -> tuple[MemoryPlace, ...]:
+        return ()  # what is trained is not what is served
+
+    errands = Errands()
+    roots = FileRoots((*settings.file_roots, *settings.model_folders, settings.data_dir))
+    folder = settings.data_dir / "hub" / "checkpoints"
+    downloads = Downloads(
+        folder,
+        settings.hub_access,
+        parallel_files=settings.parallel_files,
+        spare_bytes=settings.spare_disk_bytes,
+    )
+    checkpoints = Checkpoints(
+        service.database,
+        roots,
+        Repositories(settings.hub_access, nowhere, 3 * settings.hub_limit_s),
+        Shelf(folder, downloads, settings.checkpoints_kept_days),
+        errands,
+    )
+    conversions = FolderConversions(roots, errands, settings.parallel_conversions)
+    service.answers(RequestCheckpoint, checkpoints.find)
+    service.answers(RequestConversion, conversions.convert)
+    service.answers(ReadPrompts, EnginePrompts(roots, settings.proof_limit_s).read)
+    service.background(errands.keep)
+    service.background(checkpoints.keep_sweeping)
 
 
 def _deployments(settings: HubSettings, cancellations: Cancellations) -> Deployments:

@@ -79,6 +79,10 @@ class HubSettings(ServiceSettings):
         default=False,
         description="keep what was downloaded although who serves the model has a copy of its own",
     )
+    checkpoints_kept_days: PositiveFloat = Field(
+        default=30.0,
+        description="weights that were fetched to be trained go when no run has asked for them so long",
+    )
     hub_limit_s: PositiveFloat = Field(
         default=20.0, description="for a search or a look into a repository; below what the gateway waits"
     )

@@ -3,11 +3,18 @@
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from hone_contracts.errors import ErrorBody
 from hone_contracts.hub import Quantization
-from hone_contracts.huggingface import InspectRepository, MemoryPlace, RepositoryFile, SearchModels
+from hone_contracts.huggingface import (
+    REPOSITORY,
+    REVISION,
+    InspectRepository,
+    MemoryPlace,
+    RepositoryFile,
+    SearchModels,
+)
 
 Conversation = tuple[dict[str, str], ...]
 """Messages with ``role`` and ``content``."""
@@ -24,6 +31,14 @@ class ConvertWork(BaseModel):
     overwrite: bool
     name: str | None = None
     version: str | None = None
+
+
+class CheckpointWork(BaseModel):
+    """Whether a folder can be trained and then converted."""
+
+    worker: ClassVar[str] = "hone_hub.worker"
+    kind: Literal["checkpoint"] = "checkpoint"
+    folder: Path
 
 
 class InspectWork(BaseModel):
@@ -46,7 +61,8 @@ class RenderWork(BaseModel):
 
 
 class ProveWork(BaseModel):
-    """Load a file in llama.cpp, ask it, and see what it makes of conversations."""
+    """Load a file in llama.cpp, ask it, and see what it makes of conversations. ``ends``: and which tokens end an
+    answer."""
 
     worker: ClassVar[str] = "hone_hub.deploy.llamacpp_prover"
     path: Path
@@ -55,6 +71,7 @@ class ProveWork(BaseModel):
     questions: tuple[str, ...]
     max_tokens: int
     conversations: tuple[Conversation, ...]
+    ends: bool = False
 
 
 class DownloadWork(BaseModel):
@@ -90,6 +107,26 @@ class ImportWork(BaseModel):
     conversations: tuple[Conversation, ...]
 
 
+class FindCheckpoint(BaseModel):
+    """Where the weights of a repository are that can be trained."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["checkpoint"]
+    repository: str = Field(pattern=REPOSITORY)
+    revision: str | None = Field(default=None, pattern=REVISION)
+
+
+class FoundCheckpoint(BaseModel):
+    """``repository`` may be another one than was asked for: what its GGUF files were made of. ``revision`` is a
+    commit."""
+
+    repository: str
+    revision: str
+    licence: str | None
+    files: tuple[RepositoryFile, ...]
+
+
 class AskHubWork(BaseModel):
     """A question to the hub of models. ``places`` is where a model could be held; no header is begun after
     ``header_seconds``."""
@@ -98,12 +135,22 @@ class AskHubWork(BaseModel):
 
     endpoint: str
     token: str | None = Field(repr=False)
-    question: SearchModels | InspectRepository
+    question: FindCheckpoint | SearchModels | InspectRepository = Field(union_mode="left_to_right")
     places: tuple[MemoryPlace, ...] = ()
     header_seconds: float
 
 
-Work = ConvertWork | InspectWork | RenderWork | ProveWork | DownloadWork | MergeWork | ImportWork | AskHubWork
+Work = (
+    ConvertWork
+    | CheckpointWork
+    | InspectWork
+    | RenderWork
+    | ProveWork
+    | DownloadWork
+    | MergeWork
+    | ImportWork
+    | AskHubWork
+)
 
 
 class Answer(BaseModel):
@@ -125,12 +172,14 @@ class Prompt(BaseModel):
 class Proof(BaseModel):
     """What became of a ``ProveWork``: answers to its questions, text and token ids of its conversations.
 
-    ``rendered`` is None where the chat template refuses one."""
+    ``rendered`` is None where the chat template refuses one; it lacks a BOS that the tokenizer adds to ``token_ids``.
+    ``end_ids`` are the tokens that end an answer, where that was asked."""
 
     load_ms: float
     answers: tuple[Answer, ...]
     rendered: tuple[str | None, ...]
     token_ids: tuple[tuple[int, ...], ...]
+    end_ids: tuple[int, ...] = ()
 
 
 class Step(BaseModel):

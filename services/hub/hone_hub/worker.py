@@ -18,11 +18,11 @@ from pydantic import Field, TypeAdapter
 
 from hone_hub.error_bodies import body_of
 from hone_hub.errors import HubError
-from hone_hub.work import ConvertWork, InspectWork, RenderWork, Step, Told
+from hone_hub.work import CheckpointWork, ConvertWork, InspectWork, RenderWork, Step, Told
 
 _STEP_EVERY_S = 0.2
 _CLEAN_UP_S = 10.0
-_Work = ConvertWork | InspectWork | RenderWork
+_Work = ConvertWork | CheckpointWork | InspectWork | RenderWork
 _WORK: TypeAdapter[_Work] = TypeAdapter(Annotated[_Work, Field(discriminator="kind")])
 
 
@@ -44,6 +44,10 @@ def main() -> int:
 def _do(work: _Work) -> dict[str, Any]:
     if isinstance(work, ConvertWork):
         return _convert(work)
+    if isinstance(work, CheckpointWork):
+        from hone_hub.training.sound import check  # noqa: PLC0415 (each work needs its own part)
+
+        return check(work.folder)
     from hone_hub.gguf import inspect, rendered  # noqa: PLC0415 (either work needs its own half)
 
     if isinstance(work, InspectWork):

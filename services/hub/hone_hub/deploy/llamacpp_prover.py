@@ -66,6 +66,13 @@ class Prover:
         body = {"content": text, "add_special": True, "parse_special": True}
         return tuple(self._post("/tokenize", body)["tokens"])
 
+    def end_ids(self) -> tuple[int, ...]:
+        """The tokens that llama.cpp holds for the end of an answer. It tells them as those that a request to go on
+        for ever forbids."""
+        body = {"prompt": [0], "n_predict": 1, "ignore_eos": True, "cache_prompt": False}
+        told = self._post("/completion", body)
+        return tuple(sorted(each["token"] for each in told["generation_settings"]["logit_bias"]))
+
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Raises RuntimeError with what the server says is wrong."""
         connection = _UnixConnection(self._socket)
@@ -112,11 +119,12 @@ def prove(work: ProveWork) -> Proof:
             prover = Prover(work, Path(private))
             load_ms = (time.monotonic() - started) * 1000
             answers = tuple(prover.answer(question) for question in work.questions)
+            end_ids = prover.end_ids() if work.ends else ()
             rendered = tuple(prover.rendered(conversation) for conversation in work.conversations)
         except RuntimeError as error:
             raise LoadFailed(work.path, str(error)) from error
         token_ids = tuple(() if text is None else prover.token_ids(text) for text in rendered)
-    return Proof(load_ms=load_ms, answers=answers, rendered=rendered, token_ids=token_ids)
+    return Proof(load_ms=load_ms, answers=answers, rendered=rendered, token_ids=token_ids, end_ids=end_ids)
 
 
 def main() -> None:

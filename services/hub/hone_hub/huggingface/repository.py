@@ -15,7 +15,7 @@ from hone_hub import worker_process
 from hone_hub.huggingface.access import HubAccess
 from hone_hub.huggingface.errors import HubUnreachable
 from hone_hub.refusals import Refused
-from hone_hub.work import AskHubWork, Step
+from hone_hub.work import AskHubWork, FindCheckpoint, FoundCheckpoint, Step
 
 Places = Callable[[], Awaitable[tuple[MemoryPlace, ...]]]
 
@@ -36,6 +36,10 @@ class Repositories:
         work = self._work(question, await self._places())
         return RepositoryReport.model_validate(await self._answer(work))
 
+    async def checkpoint(self, question: FindCheckpoint) -> FoundCheckpoint:
+        """Raises Refused."""
+        return FoundCheckpoint.model_validate(await self._answer(self._work(question)))
+
     async def _answer(self, work: AskHubWork) -> dict[str, Any]:
         try:
             async with asyncio.timeout(self._limit_s):
@@ -45,7 +49,9 @@ class Repositories:
             raise Refused.because(away) from error
 
     def _work(
-        self, question: SearchModels | InspectRepository, places: tuple[MemoryPlace, ...] = ()
+        self,
+        question: FindCheckpoint | SearchModels | InspectRepository,
+        places: tuple[MemoryPlace, ...] = (),
     ) -> AskHubWork:
         token = self._access.token
         return AskHubWork(

@@ -16,7 +16,7 @@ from hone_contracts.huggingface import FoundModels, SearchModels
 from hone_hub.error_bodies import body_of
 from hone_hub.errors import HubError
 from hone_hub.huggingface.access import HubAccess
-from hone_hub.work import AskHubWork, Told
+from hone_hub.work import AskHubWork, FindCheckpoint, Told
 
 
 def main() -> None:
@@ -37,10 +37,14 @@ def _answer(work: AskHubWork) -> dict[str, Any]:
     access = HubAccess(work.endpoint, SecretStr(work.token) if work.token else None)
     access.check_reachable()
     if isinstance(work.question, SearchModels):
-        from hone_hub.huggingface.search import search  # noqa: PLC0415 (either question needs its own half)
+        from hone_hub.huggingface.search import search  # noqa: PLC0415 (each question needs its own part)
 
         models = search(access, work.question.query, work.question.limit)
         return FoundModels(models=tuple(models)).model_dump(mode="json")
+    if isinstance(work.question, FindCheckpoint):
+        from hone_hub.huggingface.checkpoint import find  # noqa: PLC0415
+
+        return find(access, work.question).model_dump(mode="json")
     from hone_hub.huggingface.looking import Looking  # noqa: PLC0415
 
     report = Looking(access, work.places, work.header_seconds).look(work.question)
