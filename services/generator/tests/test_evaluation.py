@@ -1,8 +1,11 @@
 """Both versions answer the same prompts, and each answer has its figures. In simulated time."""
 
 import asyncio
+import subprocess
+import sys
 from typing import Any
 
+import sacrebleu
 from played_models import Step, World, route
 from simulated_time import simulated
 
@@ -10,6 +13,7 @@ from hone_contracts.artifacts import ValidatorResult
 from hone_contracts.evaluation import HeldOutItem, PairFigures
 from hone_generator.artifacts.kind import Link, Name, Outline, Subject
 from hone_generator.evaluation.answering import GIVEN_UP_AFTER, Answering, Side
+from hone_generator.evaluation.likeness import likeness
 from hone_generator.providers.errors import ModelNotFound, ProviderUnavailable
 
 GONE = Step(error=ProviderUnavailable("played", "killed"))
@@ -73,6 +77,30 @@ def test_answers_are_compared_with_the_reference_and_nothing_without_one() -> No
     assert (first.champion.relations_f1, first.champion.overall_f1) == (1, 1)
     assert first.challenger.relations_f1 == 0
     assert second.champion.overall_f1 is second.champion.relations_f1 is None
+    assert (first.champion.bleu, first.champion.chrf) == (100, 100)
+    assert 0 < (first.challenger.bleu or 0) < 100 and 0 < (first.challenger.chrf or 0) < 100
+    assert second.champion.bleu is second.champion.chrf is None
+
+
+def test_wordings_are_compared_as_sacrebleu_does_and_any_text_can_be() -> None:
+    reference = "CREATE TABLE book (\n  book_id int PRIMARY KEY,\n  created_at timestamp\n);"
+    other = "CREATE TABLE books (\n  id int PRIMARY KEY\n);"
+    assert likeness(reference, reference) == (100, 100)
+    far, near = likeness("x", reference), likeness(other, reference)
+    assert far.bleu < near.bleu < 100 and far.chrf < near.chrf < 100
+    assert near.bleu == round(sacrebleu.sentence_bleu(other, [reference], use_effective_order=True).score, 2)
+    assert near.chrf == round(sacrebleu.sentence_chrf(other, [reference]).score, 2)
+    for hostile in ("", " ", "\x00", "\ud800", "a" * 20_000, "1,2." * 5000, "({[" * 5000):
+        for one, two in ((hostile, reference), (reference, hostile), (hostile, hostile)):
+            assert all(0 <= each <= 100 for each in likeness(one, two))
+
+
+def test_nothing_but_an_evaluation_loads_what_compares_wordings() -> None:
+    code = (
+        "import sys, hone_generator.app, hone_generator.evaluation.handler; print('sacrebleu' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert ran.stdout.strip() == "False"
 
 
 def test_who_goes_first_changes_with_each_prompt() -> None:

@@ -18,6 +18,7 @@ from hone_generator.engine.engine import Engine, Request
 from hone_generator.engine.errors import NoAnswer
 from hone_generator.engine.storable import printable
 from hone_generator.engine.telling import Audience
+from hone_generator.evaluation.likeness import likeness
 from hone_generator.teaching.agreement import agreement
 
 log = get_logger(__name__)
@@ -115,17 +116,20 @@ class Answering:
             await audience.flush()
 
     async def _measured(self, artifact: Artifact, item: HeldOutItem) -> AnswerFigures:
-        overall = relations = None
+        overall = relations = bleu = chrf = None
         if item.reference is not None:
             async with self._judging:  # hostile texts take a second each
                 found = await asyncio.to_thread(
                     agreement, self.kind, artifact.content, item.reference, item.options
                 )
+                bleu, chrf = await asyncio.to_thread(likeness, artifact.content, item.reference)
             overall, relations = _rounded(found.overall), _rounded(found.relations)
         return AnswerFigures(
             score=artifact.score,
             overall_f1=overall,
             relations_f1=relations,
+            bleu=bleu,
+            chrf=chrf,
             latency_ms=artifact.timings_ms["total"],
             tokens=sum(each.prompt_tokens + each.completion_tokens for each in artifact.attempts),
         )
