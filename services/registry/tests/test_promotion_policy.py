@@ -43,6 +43,18 @@ def test_better_beyond_doubt_is_told_with_its_figures() -> None:
     assert any(each.startswith("relations F1 0.62 → 0.82") for each in decision.reasons)
 
 
+def test_how_like_the_references_both_are_worded_is_told_and_decides_nothing() -> None:
+    worse, better = figures(bleu=20.0, chrf=40.0), figures(bleu=60.0, chrf=71.0)
+    decision = decide(same(20, worse, better), POLICY, "seed")
+    assert decision.finding == "not_worse"
+    assert decision.figures["means"]["bleu"] == {"champion": 20.0, "challenger": 60.0}
+    assert {"BLEU 20 → 60", "chrF 40 → 71"} <= set(decision.reasons)
+    for odd in (None, math.nan, math.inf, -1.0, 1e9):
+        told = decide(same(20, figures(bleu=odd, chrf=odd), better), POLICY, "seed")
+        assert not {"bleu", "chrf"} & told.figures["means"].keys()
+        assert not any("BLEU" in each for each in told.reasons)
+
+
 def test_the_same_figures_in_another_order_give_the_same_decision() -> None:
     told = list(pairs(0.03))
     first = decide(told, POLICY, "seed")

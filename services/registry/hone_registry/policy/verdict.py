@@ -13,6 +13,8 @@ from hone_registry.policy.quality import answered, is_share, qualities
 Finding = Literal["better", "not_worse", "worse"]
 """``not_worse`` is also said where the figures decide nothing: then nothing changes."""
 
+LIKENESSES: dict[Literal["bleu", "chrf"], str] = {"bleu": "BLEU", "chrf": "chrF"}
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -138,6 +140,7 @@ def _means(pairs: Sequence[PairFigures], policy: LoopPolicy) -> dict[str, dict[s
             for each in pairs
             if _relations(each)[1]
         ],
+        **{name: _likenesses(pairs, name) for name in LIKENESSES},
     }
     return {
         name: {
@@ -147,6 +150,17 @@ def _means(pairs: Sequence[PairFigures], policy: LoopPolicy) -> dict[str, dict[s
         for name, both in values.items()
         if both
     }
+
+
+def _likenesses(pairs: Sequence[PairFigures], name: Literal["bleu", "chrf"]) -> list[tuple[float, float]]:
+    """How like the references both answers are worded, 0 to 100. It is told and decides nothing: many wordings are as
+    good as the reference's."""
+    both = [(getattr(each.champion, name), getattr(each.challenger, name)) for each in pairs]
+    return [
+        (one, other)
+        for one, other in both
+        if one is not None and other is not None and is_share(one / 100) and is_share(other / 100)
+    ]
 
 
 def _told(
@@ -162,6 +176,11 @@ def _told(
     if "score" in means:
         both = means["score"]
         told.append(f"validators' score {both['champion']:.0f} → {both['challenger']:.0f}")
+    told += [
+        f"{word} {means[name]['champion']:.0f} → {means[name]['challenger']:.0f}"
+        for name, word in LIKENESSES.items()
+        if name in means
+    ]
     told += [f"{name} {found[name].value:.2f} times" for name in ("latency", "tokens") if name in found]
     if any(failed.values()):
         told.append(f"without an answer {failed['champion']} → {failed['challenger']}")
