@@ -15,6 +15,10 @@ class TuningError(TrainerError):
         super().__init__(f"tuning_{code}", "The model was not tuned", line, status)
 
 
+def _short(value: object) -> str:
+    return "not told" if value is None else str(value)[:100]
+
+
 # The process and its order
 
 
@@ -70,6 +74,68 @@ class Diverged(TuningError):
 class NothingTrained(TuningError):
     def __init__(self, reason: str) -> None:
         super().__init__("nothing_trained", reason)
+
+
+# Checkpoints
+
+
+class ResumeDiffers(TuningError):
+    """A checkpoint is whole, and of a run that is not this one. ``then`` is what it has, ``now`` what the run has."""
+
+    def __init__(self, folder: Path, what: str, then: object, now: object) -> None:
+        super().__init__(
+            "resume_differs",
+            f"{folder} is of another run: {what} was {_short(then)} and is {_short(now)} now; give what it was, or "
+            f"remove {folder.parent} to begin anew",
+            409,
+        )
+        self.folder, self.what, self.then, self.now = folder, what, then, now
+
+
+class TakenUpByAnother(TuningError):
+    """A later worker of the run has written a checkpoint already."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            "taken_up_by_another",
+            f"{folder} is of a later worker of this run, and this one ends; nothing is to be done",
+            409,
+        )
+        self.folder = folder
+
+
+# Several processes, and where the run is written down
+
+
+class LauncherMissing(TuningError):
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            "launcher_missing",
+            f"{package} is not installed; `pip install 'hone-trainer[{extra}]'` adds it, or use launcher=torchrun",
+            503,
+        )
+
+
+class ProcessesLost(TuningError):
+    """Some of the processes that train together ended without a word: killed, or out of memory."""
+
+    def __init__(self, lost: str, errors: str) -> None:
+        super().__init__(
+            "processes_lost",
+            f"of the processes that train together {lost} ended without a word (killed? out of memory?); resume the "
+            f"run, it goes on from its checkpoint. {errors}",
+            500,
+        )
+
+
+class TrackerMissing(TuningError):
+    def __init__(self, package: str, setting: str) -> None:
+        super().__init__(
+            "tracker_missing",
+            f"{setting} is set and {package} is not installed; `pip install {package}` adds it, or leave {setting} "
+            "out: metrics.jsonl and run.json are always written",
+            503,
+        )
 
 
 # Reading and writing folders of weights
