@@ -13,8 +13,8 @@ Stage = Literal[
 
 
 class Line(BaseModel):
-    """How far it is, with what is measured on the way. `finished`, `failed` and `cancelled` are the last line; `failed`
-    comes with its error, `finished` with figures of the whole run (those of run.json)."""
+    """How far it is, with what is measured on the way. `finished`, `failed` and `cancelled` are the last line;
+    `failed` comes with its error, `finished` with figures of the whole run (those of run.json)."""
 
     model_config = ConfigDict(frozen=True)
 

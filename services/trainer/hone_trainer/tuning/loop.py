@@ -65,6 +65,7 @@ class Loop:
 
     def __init__(
         self,
+        *,
         model: Any,
         recipe: Recipe,
         plan: Sequence[Step],

@@ -1,12 +1,20 @@
 """The first phase: everything that can be found wrong, or decided, before time is spent. It reads no weights."""
 
+import os
 from collections.abc import Callable
+from typing import Any
+
+import torch
 
 from hone_trainer.finetune.events import Line
 from hone_trainer.tuning import fingerprint, merging, own_base, parity, prediction
-from hone_trainer.tuning.base import context_of, load_tokenizer
+from hone_trainer.tuning.base import Reading, context_of, load_tokenizer
 from hone_trainer.tuning.data.batches import plan
+from hone_trainer.tuning.data.tokenised import Tokenised, tokenise
+from hone_trainer.tuning.errors import Cancelled, NothingTrained
+from hone_trainer.tuning.held_out import keep_back
 from hone_trainer.tuning.prepared import Prepared
+from hone_trainer.tuning.settings import Settings
 from hone_trainer.tuning.spec import Spec
 
 Tell = Callable[[Line], None]

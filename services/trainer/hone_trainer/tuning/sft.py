@@ -2,12 +2,13 @@
 
 The whole recipe, from top to bottom:
 
-1. A sequence is what the engine sees: the prompt as the chat template writes it, then the answer and the end of the turn.
-   Only answer and end are trained (`data.masks`).
+1. A sequence is what the engine sees: the prompt as the chat template writes it, then the answer and the end of the
+   turn. Only answer and end are trained (`data.masks`).
 2. A step is `batch` sequences, sorted by length into micro-batches (or packed into rows, blind to each other).
-3. The loss is the mean over all trained tokens of the step, each weighted like its example, however the step was cut.
-4. AdamW on the adapter alone, in fp32; cosine with warm-up; the gradient is clipped; a step that is not finite is not taken.
-5. The checkpoint with the lowest held-out loss is the result.
+3. The loss is the mean over all trained tokens of the step, weighted like their examples, however the step was cut.
+4. AdamW on the adapter alone, in fp32; cosine with warm-up; the gradient is clipped; a step that is not finite is
+   not taken.
+5. The weights with the lowest held-out loss are the result.
 """
 
 from typing import Any
@@ -17,8 +18,7 @@ from torch import Tensor
 
 from hone_trainer.tuning.data.batches import MicroBatch, Step, attention_mask, collate, plan
 from hone_trainer.tuning.data.tokenised import Tokenised
-from hone_trainer.tuning.likelihood import head_of
-from hone_trainer.tuning.loss import token_losses
+from hone_trainer.tuning.loss import Head, token_losses
 from hone_trainer.tuning.settings import Decided
 
 
@@ -75,7 +75,7 @@ def trained_losses(
     # What stands at a position predicts the next one.
     labels, weights = batch["labels"][:, 1:], batch["weights"][:, 1:]
     counts = labels >= 0
-    losses = token_losses(hidden[:, :-1][counts], labels[counts], *head_of(plain(model)))
+    losses = token_losses(hidden[:, :-1][counts], labels[counts], head_of(model), vocabulary_of(model))
     return losses, weights[counts]
 
 
@@ -103,3 +103,24 @@ def decoder_of(model: Any) -> Any:
 def plain(model: Any) -> Any:
     """The model that an adapter was put into, with the adapter in it."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def head_of(model: Any) -> Head:
+    """From hidden states to logits, with what a family does on the way: a scale (Cohere, Granite), a soft cap (Gemma
+    2)."""
+    whole = plain(model)
+    head = whole.get_output_embeddings()
+    config = getattr(whole.config, "text_config", None) or whole.config
+    cap = getattr(config, "final_logit_softcapping", None)
+    times = getattr(config, "logit_scale", None) or 1 / (getattr(config, "logits_scaling", None) or 1)
+
+    def logits(hidden: Tensor) -> Tensor:
+        found: Tensor = head(hidden.to(head.weight.dtype))
+        found = found if times == 1 else found * times
+        return torch.tanh(found / cap) * cap if cap else found
+
+    return logits
+
+
+def vocabulary_of(model: Any) -> int:
+    return int(plain(model).get_output_embeddings().weight.shape[0])

@@ -27,7 +27,7 @@ from hone_trainer.tuning.checkpoints import Checkpoints, Identity
 from hone_trainer.tuning.data.batches import Step, plan
 from hone_trainer.tuning.data.tokenised import Tokenised
 from hone_trainer.tuning.kto import KahnemanTversky
-from hone_trainer.tuning.loop import Course, Loop, Measured, memory_bytes
+from hone_trainer.tuning.loop import Asked, Loop, Measured, memory_bytes
 from hone_trainer.tuning.prepared import Prepared
 from hone_trainer.tuning.recipe import Recipe
 from hone_trainer.tuning.settings import Decided
@@ -67,9 +67,18 @@ def train(spec: Spec, tell: Tell, ending: Callable[[], bool]) -> dict[str, Any]:
             settings.keep_checkpoints,
             fence=spec.fence,
         )
-        loop = Loop(model, recipe, steps, data.lengths.tolist(), settings, checkpoints, group)
+        loop = Loop(
+            model=model,
+            recipe=recipe,
+            plan=steps,
+            lengths=data.lengths.tolist(),
+            settings=settings,
+            checkpoints=checkpoints,
+            group=group,
+        )
         figures = _rehearse(loop, steps, settings, tell)
-        course = _course(loop, spec, settings, group, tell, ending)
+        with tracking.tracker(spec, settings, group.rank) as tracker:
+            course = loop.run(_measured(tracker, tell), _asked(spec, ending))
         figures |= {
             "steps": course.step,
             "steps_planned": len(steps),
@@ -91,8 +100,8 @@ def train(spec: Spec, tell: Tell, ending: Callable[[], bool]) -> dict[str, Any]:
 
 
 def make_repeatable(settings: Decided) -> None:
-    """The same data, seed and machine give the same adapter, to the bit on a CPU. Another number of threads adds up in
-    another order, and so gives another sum."""
+    """The same data, seed and machine give the same adapter, to the bit on a CPU. Another number of threads adds up
+    in another order, and so gives another sum."""
     torch.set_num_threads(settings.threads)
     random.seed(settings.seed)
     np.random.seed(settings.seed)
@@ -139,17 +148,7 @@ def _widest(step: Step) -> int:
     return max(sum(len(row) for row in micro.rows) for micro in step)
 
 
-def _course(
-    loop: Loop,
-    spec: Spec,
-    settings: Decided,
-    group: distributed.Group,
-    tell: Tell,
-    ending: Callable[[], bool],
-) -> Course:
-    """The training itself, told as it goes and written down."""
-    last = -1.0
-
+def _asked(spec: Spec, ending: Callable[[], bool]) -> Asked:
     def asked() -> str:
         if ending():
             return "end"
@@ -158,17 +157,22 @@ def _course(
         except OSError:
             return ""
 
-    with tracking.tracker(spec, settings, group.rank) as tracker:
+    return asked
 
-        def measured(one: Measured) -> None:
-            nonlocal last
-            tracker.log(one.step, one.figures)
-            now = time.monotonic()
-            if now - last >= _TELL_EVERY_S or one.step == one.total or "held_out_loss" in one.figures:
-                last = now
-                tell(_line(one))
 
-        return loop.run(measured, asked)
+def _measured(tracker: tracking.Tracker, tell: Tell) -> Callable[[Measured], None]:
+    """Every step is written down; one in a while is told."""
+    last = -1.0
+
+    def measured(one: Measured) -> None:
+        nonlocal last
+        tracker.log(one.step, one.figures)
+        now = time.monotonic()
+        if now - last >= _TELL_EVERY_S or one.step == one.total or "held_out_loss" in one.figures:
+            last = now
+            tell(_line(one))
+
+    return measured
 
 
 def _line(one: Measured) -> Line:
