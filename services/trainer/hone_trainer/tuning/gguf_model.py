@@ -1,7 +1,7 @@
 """A GGUF file's weights in the transformers model that it was made of: what a quantized file is worth, measured.
 
 Every tensor of the file, whatever its type, is made fp32 by the reference implementation (`gguf`) and put where it
-came from. The families are those that the hub converts. Where files differ from transformers' weights, that is undone:
+came from. The families are those that the hub converts. Where files differ from transformers' weights, it is undone:
 Llama's queries and keys stand in another order, Gemma's norms hold the one that is added to them there.
 """
 

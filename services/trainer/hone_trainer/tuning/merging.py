@@ -84,7 +84,8 @@ def check(base: Path, adapter: Path) -> None:
 def check_unquantized(base: Path) -> None:
     """Raises BaseQuantized, FolderUnreadable: also for weights whose config.json keeps quiet about it."""
     config = read_json(base, "config.json")
-    for part in (config, config.get("text_config") or {}):
+    text = config.get("text_config")
+    for part in (config, text if isinstance(text, dict) else {}):
         told = part.get("quantization_config") or part.get("quantization") or part.get("compression_config")
         if told:
             method = told.get("quant_method") if isinstance(told, dict) else None
