@@ -56,6 +56,48 @@ class BaseUnfit(TuningError):
         self.folder = folder
 
 
+# The data
+
+
+class RowsInvalid(TuningError):
+    """A file of rows, or one of its rows, is not what it should be. ``row`` counts lines from 1."""
+
+    def __init__(self, path: Path, row: int | None, reason: str) -> None:
+        where = f"{path}, row {row}" if row else str(path)
+        super().__init__("rows_invalid", f"{where}: {reason}; correct the file")
+        self.path, self.row = path, row
+
+
+class TemplateUnfit(TuningError):
+    """The base's chat template is not one that its model can be taught with."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            "template_unfit",
+            f"the base's chat template {reason}; take the model's instruct version with its own template",
+        )
+
+
+class TemplateDiffers(TuningError):
+    """The engine reads a conversation otherwise than it was read for training."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            "template_differs",
+            f"{detail}: what is trained would not be what is asked. Take a base whose tokenizer and chat template "
+            "the engine knows",
+        )
+
+
+class TokenisingStopped(TuningError):
+    """One of the processes that read the rows was ended from outside, most likely for want of memory."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            "tokenising_stopped", f"a process that was reading {path} was ended; free memory, and start again", 503
+        )
+
+
 # The course
 
 
@@ -119,11 +161,11 @@ class LauncherMissing(TuningError):
 class ProcessesLost(TuningError):
     """Some of the processes that train together ended without a word: killed, or out of memory."""
 
-    def __init__(self, lost: str, errors: str) -> None:
+    def __init__(self, lost: str) -> None:
         super().__init__(
             "processes_lost",
             f"of the processes that train together {lost} ended without a word (killed? out of memory?); resume the "
-            f"run, it goes on from its checkpoint. {errors}",
+            f"run, it goes on from its checkpoint",
             500,
         )
 
