@@ -143,7 +143,7 @@ def tokenise(
     kind: Kind,
     most_tokens: int,
     cache: Path,
-    tell: Tell,
+    tell: Tell = lambda _done, _total: None,
     processes: int | None = None,
 ) -> Tokenised:
     """The sequences of a file, out of the cache where they are there. Sequences longer than ``most_tokens`` are left
