@@ -97,8 +97,8 @@ def _data(
 
     assert isinstance(settings.most_tokens, int)
     same = {"kind": spec.kind, "most_tokens": settings.most_tokens, "cache": spec.cache, "tell": told}
-    train = tokenise(rows, reading.tokenizer, **same)
-    held_out = tokenise(kept, reading.tokenizer, **same)
+    train = tokenise(rows, reading, **same)
+    held_out = tokenise(kept, reading, **same)
     for side, name in ((train, "train on"), (held_out, "hold out")):
         if not len(side):
             reasons = side.report.reasons() or "there are no rows"
