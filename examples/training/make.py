@@ -1,19 +1,20 @@
-"""Writes table-conventions.jsonl: `python examples/training/make.py`. Needs nothing but Python.
+"""Writes table-conventions.jsonl and table-thumbs.jsonl: `python examples/training/make.py`, with nothing installed.
 
 A team of database people writes requirements as it speaks: identifiers in snake_case, tables in the plural, audit
 columns by name. It wants its tables in the singular, without "table" in their names, and the audit columns with
-their types. Each row is such a text and the DDL that the team would have, in the form in which Hone writes it. The
-same seed gives the same bytes.
+their types. Each row of the first file is such a text and the DDL that the team would have, in the form in which Hone
+writes it. The second file has other texts, each with an answer that somebody was for or against: what they are
+against is all text and points nowhere. The same seed gives the same bytes.
 """
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-ROWS, SEED = 300, 7
+ROWS, THUMBS, SEED = 300, 80, 7
 HERE = Path(__file__).parent
 
 # {T} is a table as the text writes it, {P} and {C} a parent and a child, {list} some columns.
@@ -57,9 +58,9 @@ _TYPES = {
     "volume": "double precision", "speed": "double precision", "distance": "double precision",
     "temperature": "double precision", "mileage": "double precision", "percentage": "double precision",
     "flag": "boolean", "description": "text", "comment": "text", "remark": "text", "reason": "text",
-    "summary": "text", "text": "text", "category": "varchar(255)",
+    "summary": "text", "text": "text",
 }  # fmt: skip
-_MONEY = "numeric(12, 2)"
+_MONEY, _TEXT = "numeric(12, 2)", "varchar(255)"
 
 
 @dataclass(frozen=True)
@@ -81,22 +82,40 @@ class Told:
 
 
 def main() -> int:
-    out = HERE / "table-conventions.jsonl"
     trades = list(read_trades((HERE / "trades.txt").read_text(encoding="utf-8")))
     rng = Random(SEED)  # noqa: S311 - texts, no secrets
-    rows: dict[str, str] = {}
-    while len(rows) < ROWS:
-        requirements, ddl = row(rng, trades[len(rows) % len(trades)])
-        rows.setdefault(requirements, ddl)
-    with out.open("w", encoding="utf-8") as file:
-        for requirements, ddl in rows.items():
-            turns = [
-                {"role": "user", "content": requirements},
-                {"role": "assistant", "content": ddl},
-            ]
-            file.write(json.dumps({"messages": turns}) + "\n")
-    sys.stdout.write(f"{out}: {len(rows)} rows\n")
+    answered: dict[str, str] = {}
+    while len(answered) < ROWS:
+        trade = trades[len(answered) % len(trades)]
+        requirements, told = text(rng, trade)
+        answered.setdefault(requirements, ddl(told, trade))
+    judged: dict[str, tuple[str, bool]] = {}
+    while len(judged) < THUMBS:
+        turn, place = divmod(len(judged), len(trades))
+        trade, good = trades[place], (turn + place) % 2 == 0
+        requirements, told = text(rng, trade)
+        if requirements not in answered:
+            judged.setdefault(requirements, (ddl(told if good else hasty(told), trade), good))
+    write("table-conventions.jsonl", (_chat(*each) for each in answered.items()))
+    write("table-thumbs.jsonl", (_thumb(prompt, *each) for prompt, each in judged.items()))
     return 0
+
+
+def write(name: str, rows: Iterable[object]) -> None:
+    (HERE / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def _chat(requirements: str, answer: str) -> dict[str, object]:
+    return {
+        "messages": [
+            {"role": "user", "content": requirements},
+            {"role": "assistant", "content": answer},
+        ]
+    }
+
+
+def _thumb(requirements: str, answer: str, good: bool) -> dict[str, object]:
+    return {"prompt": requirements, "completion": answer, "label": good}
 
 
 def read_trades(text: str) -> Iterator[tuple[Table, ...]]:
@@ -112,13 +131,18 @@ def _table(line: str) -> Table:
     return Table(name, parent or None, tuple(columns.split(", ")))
 
 
-def row(rng: Random, trade: Sequence[Table]) -> tuple[str, str]:
-    """Requirements, and the DDL of what they state."""
+def text(rng: Random, trade: Sequence[Table]) -> tuple[str, dict[str, Told]]:
+    """Requirements, and what they state."""
     chosen = rng.sample(trade, rng.choice((2, 3, 3)))
     told: dict[str, Told] = {}
     sentences = [sentence for table in chosen for sentence in _sentences(rng, table, trade, told)]
     rng.shuffle(sentences)
-    return " ".join(sentences) + "\n", ddl(told, trade)
+    return " ".join(sentences) + "\n", told
+
+
+def hasty(told: dict[str, Told]) -> dict[str, Told]:
+    """As somebody would answer who does not think of types and keys."""
+    return {name: Told(dict.fromkeys(each.columns, _TEXT)) for name, each in told.items()}
 
 
 def _sentences(rng: Random, table: Table, trade: Sequence[Table], told: dict[str, Told]) -> Iterator[str]:
@@ -133,7 +157,7 @@ def _sentences(rng: Random, table: Table, trade: Sequence[Table], told: dict[str
     number = next((_bare(each) for each in table.columns if each.endswith("#")), None)
     if number and rng.random() < 0.35:
         yield _say(rng, NUMBERS, table, number=number)
-        about.columns[number], about.unique = "varchar(255)", number
+        about.columns[number], about.unique = _TEXT, number
     parent = next((each for each in trade if each.name == table.parent), None)
     if parent and rng.random() < 0.7:
         yield rng.choice(POINTERS).format(C=_written(rng, table.name), P=_written(rng, parent.name))
@@ -169,7 +193,7 @@ def _bare(column: str) -> str:
 
 
 def _type(column: str) -> str:
-    return _MONEY if column.endswith("$") else _TYPES.get(column.rpartition("_")[2], "varchar(255)")
+    return _MONEY if column.endswith("$") else _TYPES.get(column.rpartition("_")[2], _TEXT)
 
 
 def _listed(names: Sequence[str]) -> str:
