@@ -57,7 +57,9 @@ from hone_trainer.runs.following import Following
 from hone_trainer.runs.full import Full
 from hone_trainer.runs.named import NamedDatasets
 from hone_trainer.runs.offering import Offering
+from hone_trainer.runs.preferences import Preferences
 from hone_trainer.runs.steering import Steering
+from hone_trainer.runs.tuned import Tuned
 from hone_trainer.runs.watchdog import Watchdog
 from hone_trainer.runs.worker import MakeVersion, Worker
 from hone_trainer.runs.workers import Telling, Workers
@@ -160,9 +162,17 @@ class _Parts:
         return sources
 
     def methods(self) -> dict[str, MakeVersion]:
+        tuned = Tuned(
+            self.ask,
+            self.runs_folder,
+            self.service.database,
+            self.card,
+            Preferences(self.ask, self.builder.files),
+        )
         return {
             "few_shot": FewShot(self.ask, self.policy),
             "full": Full(self.ask, self.runs_folder, self.service.database),
+            **dict.fromkeys(("lora", "qlora", "kto"), tuned),
         }
 
     def work(self) -> None:

@@ -31,7 +31,7 @@ class NotThereYet(TrainerError):
         super().__init__(
             "not_there_yet",
             "Not there yet",
-            f"this version of Hone cannot train by {method}: few_shot and full are there",
+            f"this worker cannot train by {method}: it is of another version of Hone than who asked for it",
             501,
         )
         self.method = method
@@ -63,6 +63,17 @@ class RunUnderWay(TrainerError):
 class NoSuchRun(TrainerError):
     def __init__(self, run_id: str) -> None:
         super().__init__("no_such_run", "There is no such run", f"no run {run_id[:80]!r}", 404)
+
+
+class NotRepeatable(TrainerError):
+    def __init__(self, run_id: str, reason: str) -> None:
+        super().__init__(
+            "not_repeatable",
+            "The run cannot be repeated",
+            f"{run_id}: {reason}; runs by lora, qlora and kto that succeeded can be repeated (`hone jobs ls`)",
+            409,
+        )
+        self.run_id = run_id
 
 
 class NoSuchDataset(TrainerError):

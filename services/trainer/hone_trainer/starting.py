@@ -28,7 +28,7 @@ from hone_trainer.pool import claims
 from hone_trainer.pool.tables import PoolTypeRow
 from hone_trainer.pool.tally import Tally
 from hone_trainer.pool.weights import allowance
-from hone_trainer.runs import book, workers
+from hone_trainer.runs import book, repeating, workers
 from hone_trainer.runs.placing import command_for, place_for
 from hone_trainer.runs.tables import RunRow
 from hone_trainer.training import Methods
@@ -102,6 +102,8 @@ class Starter:
 
     async def _begin_by_hand(self, tally: Tally, message: StartTraining) -> None:
         self.methods.check(message.method)
+        if message.repeats is not None:
+            message = await repeating.as_then(tally.session, message)
         running = await book.active(tally.session, tally.tenant, tally.artifact_type)
         if running is not None:
             raise RunUnderWay(message.artifact_type, running)

@@ -6,13 +6,20 @@ from dataclasses import dataclass
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.registry import Route
 from hone_contracts.training import Method
-from hone_trainer import finetune
-from hone_trainer.errors import NotThereYet, PackagesMissing, TrainerError
+from hone_trainer import finetune, tuning
+from hone_trainer.errors import PackagesMissing, TrainerError
 
 TRAIN_PACKAGES = ("torch", "transformers", "safetensors", "tokenizers")
 """What the ``train`` extra brings, and making the starter from nothing needs."""
 
-BUILT: tuple[Method, ...] = ("few_shot", "full")
+METHODS: tuple[Method, ...] = ("few_shot", "full", "lora", "qlora", "kto")
+
+
+def missing(method: Method) -> tuple[str, ...]:
+    """Packages that a method needs and that are not installed here."""
+    if method == "few_shot":
+        return ()
+    return finetune.missing() if method == "full" else tuning.missing(method)
 
 
 @dataclass(frozen=True)
@@ -23,11 +30,11 @@ class Methods:
     configured: str
     route: Callable[[ArtifactType], Route | None]
     trains_here: bool = True
-    missing: Callable[[], Sequence[str]] = finetune.missing
+    missing: Callable[[Method], Sequence[str]] = missing
 
     def of(self, artifact_type: ArtifactType) -> Method | None:
         """None as long as the route is not known that ``auto`` goes by."""
-        for method in BUILT:
+        for method in METHODS:
             if self.configured == method:
                 return method
         route = self.route(artifact_type)
@@ -37,11 +44,9 @@ class Methods:
         return "full" if route.reading == "passages" else "few_shot"
 
     def check(self, method: Method) -> None:
-        """Raises NotThereYet, PackagesMissing."""
-        if method not in BUILT:
-            raise NotThereYet(method)
-        if method == "full" and self.trains_here and (missing := self.missing()):
-            raise PackagesMissing(missing)
+        """Raises PackagesMissing."""
+        if self.trains_here and (packages := self.missing(method)):
+            raise PackagesMissing(packages)
 
     def trouble(self, artifact_type: ArtifactType) -> str | None:
         method = self.of(artifact_type)

@@ -11,14 +11,14 @@ from loop_parts import settings
 from running import started
 from schema import differences
 
-from hone_chassis import RemoteError, Service, rpc
+from hone_chassis import Service, rpc
 from hone_chassis.cancellations import CancelledJobRow
 from hone_chassis.tables import ChassisTable
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.registry import Route
 from hone_contracts.training import CheckTraining, Method, TrainingPossible
 from hone_trainer import app
-from hone_trainer.errors import NotThereYet, PackagesMissing
+from hone_trainer.errors import PackagesMissing
 from hone_trainer.tables import TrainerTable
 from hone_trainer.training import Methods
 
@@ -29,7 +29,9 @@ def asking_for(method: Method) -> CheckTraining:
 
 def methods(*missing: str, configured: str = "auto", reading: Any = "whole") -> Methods:
     route = Route(artifact_type="default", model="ollama:tiny", reading=reading)
-    return Methods(configured, lambda _: route, missing=lambda: missing)
+    return Methods(
+        configured, lambda _: route, missing=lambda method: () if method == "few_shot" else missing
+    )
 
 
 @pytest.fixture
@@ -42,27 +44,21 @@ async def test_the_service_runs_shows_metrics_and_answers_what_it_can_train(serv
         client = service.running.client
         possible = await rpc.ask(client, CheckTraining.subject, asking_for("few_shot"), TrainingPossible)
         assert possible.method == "few_shot"
-        with pytest.raises(RemoteError) as caught:
-            await rpc.ask(client, CheckTraining.subject, asking_for("lora"), TrainingPossible)
-        assert (caught.value.body.status, caught.value.body.code) == (501, "not_there_yet")
+        possible = await rpc.ask(client, CheckTraining.subject, asking_for("lora"), TrainingPossible)
+        assert possible.method == "lora"
         assert f'subject="{CheckTraining.subject}"' in (await http.get(f"{url}/metrics")).text
 
 
-def test_what_training_lacks_is_named_with_the_command_that_adds_it() -> None:
+@pytest.mark.parametrize("method", ["full", "lora", "qlora", "kto"])
+def test_what_training_lacks_is_named_with_the_command_that_adds_it(method: Method) -> None:
     with pytest.raises(PackagesMissing, match="`make train-deps`") as caught:
-        methods("no_such_package", "nor_this_one").check("full")
+        methods("no_such_package", "nor_this_one").check(method)
     assert caught.value.missing == ("no_such_package", "nor_this_one")
     assert caught.value.status == 503
 
 
 def test_nobody_is_sent_to_install_gigabytes_for_what_needs_none_of_them() -> None:
     methods("no_such_package").check("few_shot")
-
-
-@pytest.mark.parametrize("method", ["lora", "qlora", "kto"])
-def test_methods_that_are_not_there_yet_are_named(method: Method) -> None:
-    with pytest.raises(NotThereYet, match=method):
-        methods().check(method)
 
 
 @pytest.mark.parametrize(

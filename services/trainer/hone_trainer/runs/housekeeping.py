@@ -28,4 +28,16 @@ async def tidy(database: Database, root: Path) -> None:
 
 
 def _with_weights(root: Path) -> list[tuple[str, Path]]:
-    return [(weights.parents[2].name, weights) for weights in root.glob("*/worker-*/out/hf")]
+    """What `full` and what the tuning methods leave behind; an adapter is small, and the next run learns on with it."""
+    patterns = (
+        "worker-*/out/hf",
+        "worker-*/out/merged",
+        "worker-*/base",
+        "worker-*/out/parity",
+        "checkpoints",
+    )
+    return [
+        (weights.relative_to(root).parts[0], weights)
+        for pattern in patterns
+        for weights in root.glob(f"*/{pattern}")
+    ]

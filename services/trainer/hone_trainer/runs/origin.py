@@ -1,7 +1,8 @@
 """Where a run's base comes from: the weights in 16 bits that the champion was made of, and its adapter."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -55,6 +56,20 @@ class Origins:
                 raise
             return self._own(planned, error)
 
+    async def of_run(self, parameters: Mapping[str, Any], progress: ProgressPublisher) -> Origin:
+        """Where an earlier run began, to the byte. Raises BaseUnknown, and what the hub raises."""
+        if parameters.get("gguf_uri"):
+            gguf = _path(parameters["gguf_uri"])
+            if gguf is None or not gguf.is_file():
+                raise BaseUnknown(parameters["source"], parameters["gguf_uri"])
+            origin = Origin(parameters["source"], None, gguf)
+        else:
+            origin = await self._checkpoint(parameters["source"], progress)
+        adapter = _path(parameters.get("continues"))
+        if adapter is not None and not adapter.is_dir():
+            raise BaseUnknown(parameters["source"], parameters["continues"])
+        return replace(origin, adapter=adapter)
+
     async def _continued(
         self, planned: PlannedVersion, before: RowMapping, progress: ProgressPublisher
     ) -> Origin:
@@ -73,8 +88,8 @@ class Origins:
             origin = await self._checkpoint(kept["source"], progress)
         if adapter is None or not await asyncio.to_thread(adapter.is_dir):
             note = f"the adapter of version {planned.base.version} is gone: a new one begins on its base"
-            return Origin(origin.source, origin.checkpoint, origin.gguf, None, note)
-        return Origin(origin.source, origin.checkpoint, origin.gguf, adapter)
+            return replace(origin, note=note)
+        return replace(origin, adapter=adapter)
 
     async def _checkpoint(self, model: str, progress: ProgressPublisher) -> Origin:
         """Asked for until it is there; the first question begins its download."""

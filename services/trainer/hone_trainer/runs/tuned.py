@@ -8,7 +8,7 @@ quantization, ends the run with its figures before anything is deployed.
 import asyncio
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,9 @@ from hone_contracts.hub import Conversion, PromptsRead, ReadPrompts, RequestConv
 from hone_contracts.teaching import ExampleText, RenderedExample
 from hone_trainer import tuning
 from hone_trainer.asking import Asking
-from hone_trainer.errors import NothingToTeach, PackagesMissing
+from hone_trainer.errors import NoSuchRun, NothingToTeach, PackagesMissing
 from hone_trainer.rendering import render
-from hone_trainer.runs import housekeeping, process
+from hone_trainer.runs import book, housekeeping, process, repeating
 from hone_trainer.runs.card import Card
 from hone_trainer.runs.full import left_out
 from hone_trainer.runs.origin import Origin, Origins
@@ -50,13 +50,13 @@ class Tuned:
         method, progress = assignment.method, assignment.progress
         if missing := tuning.missing(method):
             raise PackagesMissing(missing)
-        resolved = resolve(method, *layers_of(assignment.settings))  # type: ignore[arg-type]  # one of the three
+        settings, repeats = repeating.split(assignment.settings)
+        resolved = resolve(method, *layers_of(settings))  # type: ignore[arg-type]  # one of the three
         await housekeeping.tidy(self.database, self.root)
-        origin = await Origins(self.ask, self.database).of(
-            assignment.tenant, assignment.planned, resolved.settings.checkpoint, progress
-        )
+        before = None if repeats is None else await self._earlier(repeats)
+        origin = await self._origin(assignment, resolved, before)
         folder = self.root / assignment.run_id / f"worker-{assignment.fence}"
-        spec = await self._spec(assignment, origin, folder)
+        spec = await self._spec(assignment, settings, origin, folder)
         spec_path = await asyncio.to_thread(_begin, folder, spec)
 
         prepared = await process.run(tuning.command("prepare", spec_path), progress, assignment.hold)
@@ -74,13 +74,34 @@ class Tuned:
                 "source": origin.source,
                 "adapter_uri": (spec.out / "adapter").as_uri(),
                 "continues": None if origin.adapter is None else origin.adapter.as_uri(),
+                "adapter_sha256": trained["adapter_sha256"],
                 "quantization": quantization,
                 **({"gguf_uri": origin.gguf.as_uri()} if origin.gguf else {}),
             },
-            figures=_figures(prepared, trained, measured, origin),
+            figures=_figures(prepared, trained, measured, origin) | _repeated(repeats, before, trained),
         )
 
-    async def _spec(self, assignment: Assignment, origin: Origin, folder: Path) -> Spec:
+    async def _origin(
+        self, assignment: Assignment, resolved: Resolved, before: Mapping[str, Any] | None
+    ) -> Origin:
+        origins = Origins(self.ask, self.database)
+        if before is not None:
+            return await origins.of_run(before, assignment.progress)
+        return await origins.of(
+            assignment.tenant, assignment.planned, resolved.settings.checkpoint, assignment.progress
+        )
+
+    async def _earlier(self, run_id: str) -> Mapping[str, Any]:
+        """The parameters of the run that is repeated."""
+        async with self.database.read() as session:
+            run = await book.find(session, run_id)
+        if run is None:
+            raise NoSuchRun(run_id)
+        return dict(run["parameters"])
+
+    async def _spec(
+        self, assignment: Assignment, settings: Mapping[str, Any], origin: Origin, folder: Path
+    ) -> Spec:
         kto = assignment.method == "kto"
         rows, held_out, notes = await (self._judged(assignment) if kto else self._taught(assignment))
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
@@ -97,7 +118,7 @@ class Tuned:
             folder=folder,
             checkpoints=folder.parent / "checkpoints",
             cache=self.root.parent / "tokenised",
-            settings=dict(assignment.settings),
+            settings=dict(settings),
             fence=assignment.fence,
             told={
                 "run": assignment.run_id,
@@ -140,8 +161,8 @@ class Tuned:
         return rows, held_out, left_out(rendered)
 
     async def _judged(self, assignment: Assignment) -> tuple[list[Any], list[Any], dict[str, int]]:
-        rows = await self.preferences.rows(assignment)
-        return list(rows), [], {}
+        rows, held_out = await self.preferences.rows(assignment), await self.preferences.held_out(assignment)
+        return list(rows), list(held_out), {}
 
     async def _render(self, assignment: Assignment, texts: Sequence[ExampleText]) -> list[RenderedExample]:
         return await render(
@@ -200,6 +221,16 @@ def _figures(
     told = {name: value for name, value in prepared.items() if name not in ("settings", "notes")}
     notes = [*prepared.get("notes", ()), *([origin.note] if origin.note else ())]
     return {**told, "training": trained, "measured": measured, "notes": notes}
+
+
+def _repeated(
+    repeats: str | None, before: Mapping[str, Any] | None, trained: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Whether the same adapter came of it, to the bit."""
+    if before is None:
+        return {}
+    same = before.get("adapter_sha256") == trained["adapter_sha256"]
+    return {"repeated": {"run": repeats, "same_adapter": same}}
 
 
 def _row(system: str, user: str, assistant: str, weight: float, group: str) -> dict[str, Any]:

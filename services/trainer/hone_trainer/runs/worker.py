@@ -24,6 +24,7 @@ from hone_contracts.errors import ErrorBody
 from hone_contracts.registry import PlanVersion, PromptVersion
 from hone_contracts.training import (
     DatasetSummary,
+    Method,
     PlannedVersion,
     TrainingCompleted,
     TrainingFailed,
@@ -50,6 +51,7 @@ class Assignment:
 
     run_id: str
     tenant: str
+    method: Method
     fence: int
     planned: PlannedVersion
     dataset: DatasetSummary
@@ -61,12 +63,15 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Made:
-    """One of ``weights_uri`` and ``prompt`` is set."""
+    """One of ``weights_uri`` and ``prompt`` is set. ``gguf_uri``: the file of these weights that was measured
+    already, and is to be served as it is."""
 
     weights_uri: str | None
     prompt: PromptVersion | None
     parameters: dict[str, Any]
     figures: dict[str, Any]
+    gguf_uri: str | None = None
+    gguf_sha256: str | None = None
 
 
 class MakeVersion(Protocol):
@@ -156,6 +161,7 @@ class Worker:
             Assignment(
                 run["id"],
                 run["tenant"],
+                run["method"],
                 run["fence"],
                 planned,
                 dataset,
@@ -183,7 +189,8 @@ class Worker:
             same = {"artifact_type": command.artifact_type, "method": command.method}
             completed = TrainingCompleted.caused_by(
                 command, **same, planned=planned, dataset=dataset, weights_uri=made.weights_uri, prompt=made.prompt,
-                **told, code_version=importlib.metadata.version("hone-trainer"),
+                gguf_uri=made.gguf_uri, gguf_sha256=made.gguf_sha256, **told,
+                code_version=importlib.metadata.version("hone-trainer"),
             )  # fmt: skip
             announce(session, completed)
 

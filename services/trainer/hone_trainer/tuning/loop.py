@@ -222,10 +222,11 @@ class Loop:
         loss = found.get("loss", math.nan)
         if loss < course.best_loss or not self._best:
             course.best_loss, course.best_step = loss, course.step
-            self._best = self._weights()
+            self._best = self.weights()
         return found
 
-    def _weights(self) -> Weights:
+    def weights(self) -> Weights:
+        """The adapter as it is now, on the CPU."""
         return {name: each.detach().to("cpu", copy=True) for name, each in self._trained.items()}
 
     @torch.no_grad()
@@ -235,7 +236,7 @@ class Loop:
 
     def _save(self) -> None:
         if self._group.rank == 0:
-            tensors = {"adapter": self._weights(), "best": self._best, "optimizer": dict(self._moments())}
+            tensors = {"adapter": self.weights(), "best": self._best, "optimizer": dict(self._moments())}
             self._checkpoints.save(self.course.step, tensors, self.course.state())
         self._group.barrier()
 

@@ -10,7 +10,7 @@ import platform
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from importlib.metadata import version
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from hone_trainer.finetune.events import Line
 from hone_trainer.tuning import distributed, health, merging, tracking
@@ -93,6 +94,7 @@ def train(spec: Spec, tell: Tell, ending: Callable[[], bool]) -> dict[str, Any]:
         if group.rank == 0:
             reading = load_tokenizer(spec.checkpoint)
             figures["health"] = health.check(model, held_out, reading, _words(tell)).figures()
+            figures["adapter_sha256"] = digest_of(loop.weights())
             figures["merge"] = _write(spec, model, reading.end_ids, tell)
         group.barrier()
     figures["seconds_in_all"] = round(time.monotonic() - began, 2)
@@ -110,6 +112,15 @@ def make_repeatable(settings: Decided) -> None:
     torch.backends.cudnn.benchmark = False
     if settings.dtype != "fp32":
         torch.backends.cuda.matmul.allow_tf32 = True
+
+
+def digest_of(weights: Mapping[str, Tensor]) -> str:
+    """Of names and numbers alone: the same adapter has the same digest, whatever wrote it."""
+    digest = sha256()
+    for name in sorted(weights):
+        digest.update(f"{name} {tuple(weights[name].shape)}\n".encode())
+        digest.update(weights[name].float().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def identity(spec: Spec, prepared: Prepared, data: Tokenised, world: int) -> Identity:
