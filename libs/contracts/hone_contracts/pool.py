@@ -21,8 +21,8 @@ ExampleSourceName = str
 RunState = Literal[
     "queued", "training", "paused", "deploying", "evaluating", "succeeded", "failed", "cancelled"
 ]
-"""``queued``: its examples are claimed, no worker has it. ``paused``: no worker takes it before it is resumed. The last
-three are ends."""
+"""``queued``: its examples are claimed, no worker has it. ``paused``: no worker takes it before it is resumed. The
+last three are ends."""
 
 
 class CountExamples(Request):
@@ -84,6 +84,10 @@ class ShowDataset(Request):
     limit: int = Field(default=100, ge=1, le=MAX_ROWS_SHOWN)
 
 
+DatasetSplit = Literal["train", "held_out", "against", "held_out_against"]
+"""The last two are answers that people were against: methods but kto do not read them."""
+
+
 class DatasetRow(BaseModel):
     """Where one example of a dataset came from. ``origin`` is the source's own id: of the feedback, or of file and
     row."""
@@ -91,7 +95,7 @@ class DatasetRow(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     example: str
-    split: Literal["train", "held_out"]
+    split: DatasetSplit
     source: ExampleSourceName
     origin: str
     artifact_id: str | None = None
@@ -149,8 +153,8 @@ class RefusedRow(BaseModel):
 
 
 class ExamplesImported(BaseModel):
-    """``good`` were validated and count; ``known`` were in the pool before; ``refused`` say why for the first hundred
-    of ``refused_total``."""
+    """``good`` were validated and count; ``known`` were in the pool before; ``against`` are labelled as not wanted,
+    and are there for kto; ``refused`` say why for the first hundred of ``refused_total``."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -159,6 +163,7 @@ class ExamplesImported(BaseModel):
     good: int
     known: int
     waiting: int
+    against: int = 0
     refused_total: int
     refused: tuple[RefusedRow, ...] = ()
 

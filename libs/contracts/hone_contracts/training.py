@@ -96,6 +96,7 @@ class DatasetSummary(BaseModel):
     train: int
     held_out: int
     replayed: int = 0
+    against: int = Field(default=0, description="answers to train on that people were against, for kto")
     sources: dict[str, int] = Field(default={})
     train_uri: str
     held_out_uri: str

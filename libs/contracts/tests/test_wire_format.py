@@ -168,6 +168,7 @@ DATASET = DatasetSummary(
     train=42,
     held_out=10,
     replayed=4,
+    against=7,
     sources={"correction": 50},
     train_uri="file:///d/train.jsonl",
     held_out_uri="file:///d/held_out.jsonl",

@@ -67,7 +67,7 @@ from hone_trainer.settings import TrainerSettings
 from hone_trainer.starting import Starter
 from hone_trainer.training import Methods
 
-HEAD = "0003"
+HEAD = "0004"
 
 _CHAT_LIMIT_S = 120.0  # of one paraphrase by a local model that is loaded for it
 

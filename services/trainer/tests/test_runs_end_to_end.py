@@ -49,7 +49,10 @@ async def test_the_last_feedback_of_a_batch_starts_a_run_that_makes_a_prompt_ver
         assert completed.prompt.system == "Answer."
 
         shown = await trainer.ask(ShowDataset(dataset=built.dataset.digest[:12]), DatasetShown)
-        assert shown.rows_total == 12 and {row.source for row in shown.rows} == {"correction", "feedback"}
+        examples = [row for row in shown.rows if row.split in ("train", "held_out")]
+        assert len(examples) == 12 and {row.source for row in shown.rows} == {"correction", "feedback"}
+        # The eleven answers that were corrected are there for kto.
+        assert shown.rows_total == 23 and built.dataset.against <= 11
         assert counts.types == () or counts.types[0].new <= 11
 
         await judge(trainer, completed, "canary")

@@ -67,6 +67,23 @@ async def claim_contents(tally: Tally, batch: str, keys: Sequence[str]) -> int:
     return claimed
 
 
+async def lend_against(tally: Tally, batch: str, keys: Sequence[str]) -> None:
+    """Imported answers of these contents that are not wanted go with ``batch``; another run may have them later."""
+    for first in range(0, len(keys), _AT_ONCE):
+        statement = (
+            update(EXAMPLES)
+            .where(
+                _E.tenant == tally.tenant,
+                _E.artifact_type == tally.artifact_type,
+                _E.key.in_(keys[first : first + _AT_ONCE]),
+                _E.state == "unpraised",
+                _E.source == "import",
+            )
+            .values(batch=batch, updated_at=utc_now())
+        )
+        await (await tally.session.connection()).execute(statement)
+
+
 async def settle(tally: Tally, batch: str, state: State) -> None:
     """The run has ended with a version: its examples are ``used``, or ``rejected`` with it."""
     page = Page(tally)

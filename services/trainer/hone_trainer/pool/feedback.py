@@ -109,7 +109,12 @@ async def apply(tally: Tally, messages: Sequence[FeedbackRecorded], rules: Rules
 async def _take(page: Page, folded: Folded, answered: Answered) -> None:
     """What the verdicts on an artifact say now, as its example."""
     key = key_of(answered.requirements, folded.content)
-    told = {"reward": folded.reward, "agreement": folded.agreement, "people": folded.people}
+    told = {
+        "reward": folded.reward,
+        "agreement": folded.agreement,
+        "people": folded.people,
+        "answer": answered.content if folded.corrected else None,
+    }
     values = told | {
         "content": folded.content,
         "score": folded.score,

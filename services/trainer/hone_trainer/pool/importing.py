@@ -22,6 +22,7 @@ from hone_trainer.errors import FileRefused
 from hone_trainer.pool.fold import giver, key_of
 from hone_trainer.pool.page import EXAMPLES, Page
 from hone_trainer.pool.proving import Prover
+from hone_trainer.pool.tables import State
 from hone_trainer.pool.tally import Tally
 from hone_trainer.pool.weights import agreement
 from hone_trainer.settings import TrainerSettings
@@ -30,6 +31,7 @@ _E = EXAMPLES.c
 _AT_ONCE = 200
 _REFUSED_TOLD = 100
 _NOT_JUDGED = {"agreement": agreement(1, 0), "reward": 0.0, "score": 0}
+_AGAINST = {"agreement": agreement(0, 1), "reward": -1.0, "score": 0}
 # One fenced block and nothing else: what many datasets put around code.
 _FENCED = re.compile(r"\s*```[^\n`]*\n(.*?)\n?```\s*", re.DOTALL)
 
@@ -39,6 +41,7 @@ class Parsed:
     format: str = ""
     rows: int = 0
     candidates: list[dict[str, Any]] = field(default_factory=list)
+    against: list[dict[str, Any]] = field(default_factory=list)
     refused: list[RefusedRow] = field(default_factory=list)
     refused_total: int = 0
 
@@ -53,7 +56,9 @@ class Imported:
     parsed: Parsed
     ids: Sequence[str]
     keys: Sequence[str]
+    against_keys: Sequence[str]
     known: int
+    against: int
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ class Importer:
             good=states.counts["new"] + states.counts["claimed"],
             known=done.known + states.counts["duplicate"],
             waiting=states.counts["unproven"],
+            against=done.against,
             refused_total=parsed.refused_total,
             refused=tuple(parsed.refused),
         )
@@ -85,18 +91,31 @@ class Importer:
     async def put(
         self, tenant: str, artifact_type: ArtifactType, source: str | bytes, name: str, user: str
     ) -> Imported:
-        """What of the file could be an example is in the pool, unproven. Raises FileRefused."""
+        """What of the file could be an example is in the pool, unproven; what is labelled as not wanted is there to
+        be learned from by KTO, and needs no proof that it is wrong. Raises FileRefused."""
         parsed = await asyncio.to_thread(self._parse, source)
         vouched = {"source": "import", "contributor": giver(user)}
-        candidates = [each | vouched | {"origin": f"{name}:{each['row']}"} for each in parsed.candidates]
-        ids, known = await self.add(tenant, artifact_type, candidates)
+        good, against = (
+            [each | vouched | {"origin": f"{name}:{each['row']}"} for each in some]
+            for some in (parsed.candidates, parsed.against)
+        )
+        ids, known = await self.add(tenant, artifact_type, good)
+        refused, known_refused = await self.add(tenant, artifact_type, against, wanted=False)
         self.prover.look()
-        return Imported(parsed, ids, [each["key"] for each in candidates], known)
+        keys, against_keys = ([each["key"] for each in some] for some in (good, against))
+        return Imported(parsed, ids, keys, against_keys, known + known_refused, len(refused))
 
     async def add(
-        self, tenant: str, artifact_type: ArtifactType, candidates: Sequence[dict[str, Any]]
+        self,
+        tenant: str,
+        artifact_type: ArtifactType,
+        candidates: Sequence[dict[str, Any]],
+        *,
+        wanted: bool = True,
     ) -> tuple[list[str], int]:
-        """Put them into the pool, unproven: the ids of those that are new, and how many are not."""
+        """Put them into the pool, unproven or unpraised: the ids of those that are new, and how many are not."""
+        judged = _NOT_JUDGED if wanted else _AGAINST
+        state: State = "unproven" if wanted else "unpraised"
         ids: list[str] = []
         for first in range(0, len(candidates), _AT_ONCE):
             some = candidates[first : first + _AT_ONCE]
@@ -108,7 +127,7 @@ class Importer:
                     if each["key"] not in there:
                         there.add(each["key"])
                         texts = {column: value for column, value in each.items() if column != "row"}
-                        ids.append(page.add(texts | _NOT_JUDGED, "unproven").id)
+                        ids.append(page.add(texts | judged, state).id)
                 await page.write()
                 await tally.write()
         return ids, len(candidates) - len(ids)
@@ -189,7 +208,7 @@ def parse(source: Path | BinaryIO, most_rows: int) -> Parsed:
                 parsed.refuse(number, reason)
                 break
             else:
-                parsed.candidates.append(_candidate(item))
+                (parsed.against if item.label is False else parsed.candidates).append(_candidate(item))
     return parsed
 
 
@@ -197,8 +216,6 @@ def _faults(row: Any) -> Iterator[str]:
     roles = [turn.role for turn in row.turns if turn.role != "system"]
     if roles != ["user", "assistant"]:
         yield "it is not one question with one answer"
-    elif row.label is False:
-        yield "its answer is labelled as not wanted"
     elif not row.answer.strip() or not row.prompt_turns[-1].content.strip():
         yield "its question or its answer is empty"
     elif len(row.answer) > MAX_CONTENT_CHARS or len(row.prompt_turns[-1].content) > MAX_REQUIREMENTS_CHARS:

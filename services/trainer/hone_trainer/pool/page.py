@@ -80,7 +80,7 @@ class Page:
             "id": row_id, "tenant": self.tally.tenant, "artifact_type": self.tally.artifact_type, "held_out": False,
             "tries": 0, "current": True, "reason": None, "created_at": now, "updated_at": now, "artifact_id": None,
             "context_text": None, "options": {}, "evidence": [], "model": "", "version": None, "people": 1,
-            "corrected": False,
+            "corrected": False, "answer": None,
         }  # fmt: skip
         row |= dict(values)
         if batch is None:

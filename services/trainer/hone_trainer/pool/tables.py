@@ -92,7 +92,7 @@ class ExampleRow(TrainerTable, table=True):
 
     ``current`` is False once the artifact's verdicts say something else than what a batch has taken. ``contributor``
     is the one person that vouches for it, empty where several do. ``key`` is the same for the same requirements and
-    content.
+    content. ``answer`` is what the model had said, where ``content`` is a correction of it.
     """
 
     __tablename__ = "examples"
@@ -121,6 +121,7 @@ class ExampleRow(TrainerTable, table=True):
     artifact_id: str | None = None
     requirements: str = Field(sa_type=Text)
     content: str = Field(sa_type=Text)
+    answer: str | None = Field(default=None, sa_type=Text)
     context_text: str | None = Field(default=None, sa_type=Text)
     options: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     evidence: list[Any] = Field(default_factory=list, sa_type=JSON)

@@ -16,11 +16,12 @@ from hone_contracts.artifacts import ArtifactType
 from hone_contracts.training import DatasetBuilt, DatasetSummary, TrainModel
 from hone_trainer.errors import TooAlike
 from hone_trainer.examples import Example
-from hone_trainer.pool import claims, selecting
+from hone_trainer.pool import against, claims, selecting
 from hone_trainer.pool.sources import OWN
 from hone_trainer.pool.tally import Tally
 from hone_trainer.pool.weights import weigh
 from hone_trainer.runs import book, gates
+from hone_trainer.runs.against import choose
 from hone_trainer.runs.files import Contents, DatasetFiles
 from hone_trainer.runs.split import Candidates, split
 from hone_trainer.runs.tables import DatasetRow
@@ -35,6 +36,7 @@ class Gathered:
     replayed: Sequence[Example]
     held: Sequence[Example]
     trained: Sequence[str]
+    against: Sequence[Example]
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class Builder:
         async with self.database.read() as session:
             held = await selecting.held_out(session, tenant, artifact_type, self.policy.held_out_max)
             fresh = await selecting.all_good(session, tenant, artifact_type, claims.MOST_BY_HAND)
-        gathered = Gathered(artifact_type, fresh, (), held, ())
+            refused = await against.newest(session, tenant, artifact_type, claims.MOST_BY_HAND)
+        gathered = Gathered(artifact_type, fresh, (), held, (), refused)
         _, summary, told = await asyncio.to_thread(self._make, gathered, "by hand")
         async with self.database.write() as session:
             await record(session, tenant, summary, told, None)
@@ -89,9 +92,12 @@ class Builder:
             replayed = await selecting.replay(session, tenant, artifact_type, count, run["id"])
             held = await selecting.held_out(session, tenant, artifact_type, policy.held_out_max)
             trained = await selecting.trained_texts(session, tenant, artifact_type)
+            # A file that a person named brings its own.
+            its_own = None if run["source"] is None else run["batch"]
+            refused = await against.newest(session, tenant, artifact_type, claims.MOST_BY_HAND, its_own)
         # What a source made up is learned from, and measures nothing.
         made = [each for each in batch if each.source not in OWN]
-        return Gathered(ArtifactType(artifact_type), fresh, [*made, *replayed], held, trained)
+        return Gathered(ArtifactType(artifact_type), fresh, [*made, *replayed], held, trained, refused)
 
     def _make(self, gathered: Gathered, seed: str) -> tuple[Contents, DatasetSummary, dict[str, Any]]:
         """In a thread: grouping, gates and files take seconds of a large batch."""
@@ -115,6 +121,9 @@ class Builder:
             weights,
             frozenset(each.id for each in replayed if each.source in OWN),
             self._parameters(parts.left_out),
+            choose(
+                gathered.against, parts, threshold=self.policy.near_duplicate, share=self.policy.person_share
+            ),
         )
         summary, told = self.files.store(contents, report)
         return contents, summary, told

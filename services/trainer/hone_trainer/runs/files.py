@@ -2,6 +2,7 @@
 all.
 
 ``train.jsonl`` is in the chat messages format, so that every tool reads it, with what else an example has beside it.
+``against.jsonl``, where there are answers that people were against, is in the format of KTO.
 """
 
 import json
@@ -16,11 +17,20 @@ from typing import Any
 
 from hone_contracts.artifacts import ArtifactType
 from hone_contracts.evaluation import HeldOutItem
-from hone_contracts.pool import DatasetRow
+from hone_contracts.pool import DatasetRow, DatasetSplit
 from hone_contracts.training import DatasetSummary
 from hone_trainer.errors import NoSuchDataset
 from hone_trainer.examples import Example
 from hone_trainer.runs.split import Split
+
+
+@dataclass(frozen=True)
+class Against:
+    """An answer that people were against: the example's content. ``held_out``: it measures, and is not trained on."""
+
+    example: Example
+    weight: float
+    held_out: bool
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,7 @@ class Contents:
     weights: Sequence[float]
     replayed: frozenset[str]
     parameters: dict[str, Any]
+    against: Sequence[Against] = ()
 
 
 @dataclass(frozen=True)
@@ -43,24 +54,26 @@ class DatasetFiles:
     def store(self, contents: Contents, report: dict[str, Any]) -> tuple[DatasetSummary, dict[str, Any]]:
         """The dataset's files are there. Stored again, it is the same files."""
         self.root.mkdir(parents=True, exist_ok=True)
-        train, held_out, rows = _train_lines(contents), _held_out_lines(contents), _rows(contents)
+        rows = _rows(contents)
+        files = {"train.jsonl": _train_lines(contents), "held_out.jsonl": _held_out_lines(contents)}
+        if contents.against:
+            files["against.jsonl"] = _against_lines(contents)
         lineage = {
             "artifact_type": contents.artifact_type.value,
             "parameters": contents.parameters,
             "rows": [row.model_dump(mode="json") for row in rows],
         }
-        digest = _digest(train, held_out, json.dumps(lineage, sort_keys=True))
+        digest = _digest(*files.values(), json.dumps(lineage, sort_keys=True))
         summary = self._summary(digest, contents, rows)
         told = {"summary": summary.model_dump(mode="json"), "report": report, **lineage}
-        self._write(
-            digest, {"train.jsonl": train, "held_out.jsonl": held_out, "dataset.json": json.dumps(told)}
-        )
+        self._write(digest, files | {"dataset.json": json.dumps(told)})
         return summary, told
 
     def _summary(self, digest: str, contents: Contents, rows: Sequence[DatasetRow]) -> DatasetSummary:
         sources: dict[str, int] = {}
         for row in rows:
-            sources[row.source] = sources.get(row.source, 0) + 1
+            if row.split in ("train", "held_out"):
+                sources[row.source] = sources.get(row.source, 0) + 1
         folder = self.root / digest
         return DatasetSummary(
             digest=digest,
@@ -68,6 +81,7 @@ class DatasetFiles:
             train=len(contents.split.train),
             held_out=len(contents.split.held_out),
             replayed=sum(1 for row in rows if row.replayed),
+            against=sum(1 for row in rows if row.split == "against"),
             sources=sources,
             train_uri=(folder / "train.jsonl").as_uri(),
             held_out_uri=(folder / "held_out.jsonl").as_uri(),
@@ -97,7 +111,19 @@ class DatasetFiles:
 
     def train(self, digest: str) -> list[tuple[Example, float]]:
         """What is trained on, with its weights. Raises NoSuchDataset."""
-        return [_example_of(json.loads(line)) for line in self._read(digest, "train.jsonl").splitlines()]
+        return [_trained_of(json.loads(line)) for line in self._read(digest, "train.jsonl").splitlines()]
+
+    def against(self, digest: str) -> list[Against]:
+        """Answers that people were against. Raises NoSuchDataset."""
+        self.lineage(digest)
+        if not (self.root / digest / "against.jsonl").exists():
+            return []
+        return [_against_of(json.loads(line)) for line in self._read(digest, "against.jsonl").splitlines()]
+
+    def held_out(self, digest: str) -> list[HeldOutItem]:
+        """What measures, with what people made of it. Raises NoSuchDataset."""
+        lines = self._read(digest, "held_out.jsonl").splitlines()
+        return [HeldOutItem.model_validate_json(line) for line in lines]
 
     def _read(self, digest: str, name: str) -> str:
         try:
@@ -106,9 +132,9 @@ class DatasetFiles:
             raise NoSuchDataset(digest, f"its files are gone from {self.root}") from error
 
 
-def _digest(train: str, held_out: str, lineage: str) -> str:
+def _digest(*parts: str) -> str:
     whole = sha256()
-    for part in (train, held_out, lineage):
+    for part in parts:
         body = part.encode()
         whole.update(f"{len(body)}\n".encode())
         whole.update(body)
@@ -118,62 +144,81 @@ def _digest(train: str, held_out: str, lineage: str) -> str:
 def _train_lines(contents: Contents) -> str:
     lines = []
     for example, weight in zip(contents.split.train, contents.weights, strict=True):
-        record = {
-            "messages": [
-                {"role": "user", "content": example.requirements},
-                {"role": "assistant", "content": example.content},
-            ],
-            "reference": {
-                "artifact_type": contents.artifact_type.value,
-                "source": example.source,
-                "origin": example.origin,
-                "group": str(contents.split.groups[example.id]),
-            },
-            "example": example.id,
-            "weight": round(weight, 6),
-            "score": example.score,
-            "agreement": round(example.agreement, 6),
-            "contributor": example.contributor,
-            "corrected": example.corrected,
-            "artifact_id": example.artifact_id,
-            "context_text": example.context_text,
-            "options": dict(example.options),
-            "evidence": [dict(each) for each in example.evidence],
-            "key": example.key,
-        }
-        lines.append(_line(record))
+        messages = [
+            {"role": "user", "content": example.requirements},
+            {"role": "assistant", "content": example.content},
+        ]
+        group = str(contents.split.groups[example.id])
+        lines.append(_line({"messages": messages} | _beside(contents, example, weight, group)))
     return "".join(lines)
+
+
+def _against_lines(contents: Contents) -> str:
+    lines = []
+    for each in contents.against:
+        said = {"prompt": each.example.requirements, "completion": each.example.content, "label": False}
+        beside = _beside(contents, each.example, each.weight, "") | {"held_out": each.held_out}
+        lines.append(_line(said | beside))
+    return "".join(lines)
+
+
+def _beside(contents: Contents, example: Example, weight: float, group: str) -> dict[str, Any]:
+    """What else a row says of its example."""
+    return {
+        "reference": {
+            "artifact_type": contents.artifact_type.value,
+            "source": example.source,
+            "origin": example.origin,
+            "group": group,
+        },
+        "example": example.id,
+        "weight": round(weight, 6),
+        "score": example.score,
+        "agreement": round(example.agreement, 6),
+        "contributor": example.contributor,
+        "corrected": example.corrected,
+        "artifact_id": example.artifact_id,
+        "context_text": example.context_text,
+        "options": dict(example.options),
+        "evidence": [dict(each) for each in example.evidence],
+        "key": example.key,
+    }
 
 
 def _line(record: dict[str, Any]) -> str:
     return json.dumps(record, ensure_ascii=True) + "\n"
 
 
-def _example_of(record: dict[str, Any]) -> tuple[Example, float]:
+def _trained_of(record: dict[str, Any]) -> tuple[Example, float]:
     question, answer = record["messages"]
-    reference = record["reference"]
-    example = Example(
-        id=record["example"],
-        source=reference["source"],
-        origin=reference["origin"],
-        requirements=question["content"],
-        content=answer["content"],
-        evidence=tuple(record["evidence"]),
-        **{
-            name: record[name]
-            for name in (
-                "score",
-                "agreement",
-                "contributor",
-                "corrected",
-                "key",
-                "artifact_id",
-                "context_text",
-                "options",
-            )
-        },
+    return _example_of(record, question["content"], answer["content"]), float(record["weight"])
+
+
+def _against_of(record: dict[str, Any]) -> Against:
+    example = _example_of(record, record["prompt"], record["completion"])
+    return Against(example, float(record["weight"]), bool(record["held_out"]))
+
+
+def _example_of(record: dict[str, Any], requirements: str, content: str) -> Example:
+    names = (
+        "score",
+        "agreement",
+        "contributor",
+        "corrected",
+        "key",
+        "artifact_id",
+        "context_text",
+        "options",
     )
-    return example, float(record["weight"])
+    return Example(
+        id=record["example"],
+        source=record["reference"]["source"],
+        origin=record["reference"]["origin"],
+        requirements=requirements,
+        content=content,
+        evidence=tuple(record["evidence"]),
+        **{name: record[name] for name in names},
+    )
 
 
 def _held_out_lines(contents: Contents) -> str:
@@ -194,18 +239,29 @@ def _held_out_lines(contents: Contents) -> str:
 
 def _rows(contents: Contents) -> list[DatasetRow]:
     weights = {each.id: weight for each, weight in zip(contents.split.train, contents.weights, strict=True)}
-    return [
-        DatasetRow(
-            example=each.id,
-            split="train" if each.id in weights else "held_out",
-            source=each.source,
-            origin=each.origin,
-            artifact_id=each.artifact_id,
-            corrected=each.corrected,
-            replayed=each.id in contents.replayed,
-            weight=round(weights.get(each.id, 1.0), 6),
-            group=str(contents.split.groups[each.id]),
-            score=each.score,
+    groups = contents.split.groups
+    rows = [
+        _lineage(
+            each, "train" if each.id in weights else "held_out", weights.get(each.id, 1.0), groups[each.id]
         )
         for each in (*contents.split.train, *contents.split.held_out)
     ]
+    rows = [row.model_copy(update={"replayed": row.example in contents.replayed}) for row in rows]
+    for each in contents.against:
+        split: DatasetSplit = "held_out_against" if each.held_out else "against"
+        rows.append(_lineage(each.example, split, each.weight))
+    return rows
+
+
+def _lineage(example: Example, split: DatasetSplit, weight: float, group: int | None = None) -> DatasetRow:
+    return DatasetRow(
+        example=example.id,
+        split=split,
+        source=example.source,
+        origin=example.origin,
+        artifact_id=example.artifact_id,
+        corrected=example.corrected,
+        weight=round(weight, 6),
+        group="" if group is None else str(group),
+        score=example.score,
+    )

@@ -41,9 +41,13 @@ class NamedDatasets:
         async with self.database.write() as session:
             tally = await Tally.held(session, run["tenant"], run["artifact_type"])
             claimed = await claims.claim_contents(tally, run["batch"], done.keys[: claims.MOST_BY_HAND])
+            await claims.lend_against(tally, run["batch"], done.against_keys)
             kept = await book.keep(session, run, examples=claimed)
             await tally.write()
         if not claimed:
             refused = "; ".join(f"row {each.row}: {each.reason}" for each in done.parsed.refused[:5])
-            raise FileRefused(f"none of its {done.parsed.rows} rows is a new good example. {refused}")
+            unwanted = f" {len(done.against_keys)} are labelled as not wanted." if done.against_keys else ""
+            raise FileRefused(
+                f"none of its {done.parsed.rows} rows is a new good example.{unwanted} {refused}".rstrip()
+            )
         return kept

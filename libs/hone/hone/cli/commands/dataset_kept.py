@@ -116,7 +116,8 @@ def import_(file: str, artifact_type: str, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    told = ", ".join(f"{plain(answer.get(name))} {name}" for name in ("good", "known", "waiting"))
+    names = ["good", "known", "waiting", *(["against"] if answer.get("against") else [])]
+    told = ", ".join(f"{plain(answer.get(name))} {name}" for name in names)
     click.echo(f"{plain(answer.get('rows'))} rows of {plain(answer.get('format'))}: {told}")
     refused = [row for row in optional(answer, "refused", list) or [] if isinstance(row, dict)]
     for row in refused:
