@@ -50,6 +50,7 @@ from hone_gateway.http.admission import Admission, Rules
 from hone_gateway.http.authentication import Authentication
 from hone_gateway.http.edge import Edge
 from hone_gateway.jobs import endpoints as jobs
+from hone_gateway.jobs import steering
 from hone_gateway.jobs.book import JobBook
 from hone_gateway.jobs.events import EventStreams
 from hone_gateway.jobs.feeds import Feeds
@@ -96,6 +97,7 @@ def create(settings: GatewaySettings | None = None, policy: LoopPolicy | None = 
         artifacts.router(database, book),
         feedback.router(service, policy or LoopPolicy()),
         jobs.router(database, book, watching),
+        steering.router(service),
         models.router(service),
         routes.router(service),
         api_keys.router(database, keys),

@@ -157,7 +157,16 @@ class JobEnded(GatewayError):
     status, code, title = 409, "job_ended", "The job has ended already"
 
     def __init__(self, job_id: str, state: str) -> None:
-        super().__init__(f"Job {job_id} {state}; only a queued or running job can be cancelled.", state=state)
+        super().__init__(
+            f"Job {job_id} {state}; only a queued or running job can be cancelled or steered.", state=state
+        )
+
+
+class NotSteerable(GatewayError):
+    status, code, title = 409, "not_steerable", "Only training runs can be steered"
+
+    def __init__(self, job_id: str, kind: str) -> None:
+        super().__init__(f"{job_id} is of the kind {kind}: `hone jobs cancel {job_id}` ends it.", kind=kind)
 
 
 class NoSuchKey(GatewayError):

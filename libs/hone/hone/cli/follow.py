@@ -14,6 +14,7 @@ from hone.cli.errors import BrokenOff, Failed, Interrupted, NotNow, Unavailable
 from hone.cli.output import ProgressLine, plain, say
 from hone.cli.sizes import size
 from hone.cli.sse import ServerEvent
+from hone.cli.training import Figures, show_curve
 
 # The generator's words for the turns of a search.
 _STAYS = frozenset({"scored", "restarting", "repairing", "asking again", "next model", "waiting"})
@@ -70,21 +71,25 @@ def follow(
 
 def follow_on_terminal(api: Api, job_id: str, timeout_s: float | None = None) -> Document:
     """Follow with progress on stderr; raises `Failed` unless the job succeeds. Returns the job."""
-    line = ProgressLine()
+    line, figures = ProgressLine(), Figures()
     with interruption_explained(job_id, line):
-        job = follow(api, job_id, lambda event: _tell(line, event), timeout_s)
+        job = follow(api, job_id, lambda event: _tell(line, event, figures), timeout_s)
+    show_curve(api, job)
     require_success(job, job_id)
     return job
 
 
-def _tell(line: ProgressLine, event: ServerEvent) -> None:
+def _tell(line: ProgressLine, event: ServerEvent, figures: Figures) -> None:
     """What came of an attempt, and why another begins, stays to be read; where one stands is gone with the next."""
-    text, progress = progress_text(event), event_data(event) if event.name == "progress" else {}
+    progress = event_data(event) if event.name == "progress" else {}
+    measured = figures.text(progress.get("figures"))
+    text = ", ".join(filter(None, (progress_text(event), measured)))
     stage, done, total = optional(progress, "stage", str), progress.get("done"), progress.get("total")
     if stage in _STAYS:
         line.keep(text)
     else:  # the first and the last of what is counted are worth a line of any log
-        line.show(text, counting=stage if stage in _OF_BYTES and done and done != total else "")
+        moves = stage is not None and (stage in _OF_BYTES or bool(measured)) and done and done != total
+        line.show(text, counting=stage or "" if moves else "")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
 from typing import Any
 
 from sqlalchemy import and_, bindparam, case, insert, update
@@ -40,6 +41,7 @@ KINDS: dict[type[Command], JobKind] = {
     AddModel: JobKind.ADD,
     RemoveModel: JobKind.REMOVE,
 }
+_MOST_FIGURES = 24
 _INTO_REQUESTS = insert(table_of(RequestRow))
 
 # One comparison a state: a list in SQL cannot be prepared once for many rows.
@@ -171,13 +173,21 @@ async def record_progress(session: AsyncSession, told: Sequence[JobProgressed]) 
 
 
 def progress_of(told: JobProgressed) -> dict[str, Any]:
+    figures = _figures(told)
     return {
         "stage": told.stage,
         "message": told.message,
         "done": told.done,
         "total": told.total,
         "sequence": told.sequence,
+        **({"figures": figures} if figures else {}),
     }
+
+
+def _figures(told: JobProgressed) -> dict[str, float]:
+    """Those that JSON can say, and no more than a row or a screen has room for."""
+    sound = {name[:60]: value for name, value in told.figures.items() if isfinite(value)}
+    return dict(list(sound.items())[:_MOST_FIGURES])
 
 
 def document(row: JobRow) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class Feeds:
 
 
 def _size(told: JobProgressed) -> int:
-    return len(told.token or "") + len(told.message) + len(told.stage)
+    return len(told.token or "") + len(told.message) + len(told.stage) + sum(map(len, told.figures))
 
 
 def _continues(before: JobProgressed, told: JobProgressed) -> bool:

@@ -7,6 +7,7 @@ import click
 from hone.cli.answers import Document, documents, field, optional
 from hone.cli.api import Api, path_to
 from hone.cli.attempts import attempt_lines
+from hone.cli.figures import figure_lines
 from hone.cli.follow import (
     event_data,
     follow,
@@ -15,6 +16,7 @@ from hone.cli.follow import (
     require_success,
 )
 from hone.cli.output import json_option, moment, plain, print_json, print_table, say
+from hone.cli.plot import plot
 from hone.cli.sse import ServerEvent
 
 _SHOWN = ("id", "kind", "state", "attempt", "created_at", "finished_at")
@@ -75,6 +77,61 @@ def cancel(job_id: str, as_json: bool) -> None:
         say(f"job {job_id} is {plain(field(job, 'state', str))}")
 
 
+@jobs.command()
+@click.argument("job_id", metavar="ID")
+@json_option
+def pause(job_id: str, as_json: bool) -> None:
+    """Have a training run write a checkpoint and wait; it keeps its examples and its place."""
+    _steer(job_id, "pause", as_json)
+
+
+@jobs.command()
+@click.argument("job_id", metavar="ID")
+@json_option
+def resume(job_id: str, as_json: bool) -> None:
+    """Let a paused training run go on from its checkpoint."""
+    _steer(job_id, "resume", as_json)
+
+
+@jobs.command()
+@click.argument("job_id", metavar="ID")
+@json_option
+def stop(job_id: str, as_json: bool) -> None:
+    """End a training run early and keep the best that it has learned."""
+    _steer(job_id, "stop", as_json)
+
+
+@jobs.command()
+@click.argument("job_id", metavar="ID")
+@click.option("--points", type=click.IntRange(2, 2000), default=500, show_default=True)
+@json_option
+def curve(job_id: str, points: int, as_json: bool) -> None:
+    """The losses of a training run, of what it trains on and of what it never sees."""
+    found = Api().get(path_to("jobs", job_id, "curve"), points=points)
+    if as_json:
+        print_json(found)
+        return
+    lines = plot(found)
+    for line in lines:
+        click.echo(line)
+    if not lines:
+        say(f"no losses of {job_id} are known yet; `hone jobs watch {job_id}` shows how far it is")
+
+
+def _steer(job_id: str, action: str, as_json: bool) -> None:
+    run = Api().post(path_to("jobs", job_id, action))
+    if as_json:
+        print_json(run)
+        return
+    state = plain(field(run, "state", str))
+    told = {
+        "pause": f"run {job_id} is {state}; go on with `hone jobs resume {job_id}`",
+        "resume": f"run {job_id} is {state}; follow it with `hone jobs watch {job_id}`",
+        "stop": f"run {job_id} is {state}, and ends with the best it has; `hone jobs watch {job_id}` follows it",
+    }
+    say(told[action])
+
+
 def print_job(job: Document, as_json: bool) -> None:
     if as_json:
         print_json(job)
@@ -83,7 +140,10 @@ def print_job(job: Document, as_json: bool) -> None:
         click.echo(f"{key:12} {_cell(job, key)}".rstrip())
     for key in ("progress", "result", "error"):
         for name, value in (optional(job, key, dict) or {}).items():
-            if value not in (None, "") and name != "attempts":
+            if name == "figures" and key == "progress":
+                for line in figure_lines(value if isinstance(value, dict) else {}):
+                    click.echo(f"{key:12} {line}")
+            elif value not in (None, "") and name != "attempts":
                 click.echo(f"{key:12} {plain(name)}: {plain(value)}")
     for line in attempt_lines(optional(job, "error", dict) or {}):
         click.echo(line)
