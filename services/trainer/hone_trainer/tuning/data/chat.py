@@ -155,11 +155,17 @@ class Chat:
                 "be asked otherwise than it was taught"
             )
         after = answered[len(asked) :].partition(_ANSWER)[2]
-        if not self.ends & set(self.encode([answered[len(asked) :]])[0]):
+        if not self.ends_written():
             ends = ", ".join(map(repr, self.named(sorted(self.ends))))
             raise TemplateUnfit(
                 f"writes {after!r} after an answer, and the model stops at {ends}: it would never learn to stop"
             )
+
+    def ends_written(self) -> dict[int, str]:
+        """The token that the template ends an answer with, and its text; empty where it writes none."""
+        answer = self.render(_ANSWERED, asking=False).removeprefix(self.render(_ASKED, asking=True))
+        end = next((each for each in self.encode([answer])[0] if each in self.ends), None)
+        return {} if end is None else {end: self.named([end])[0]}
 
     def _is_refused_or_dropped(self) -> bool:
         """A system message, though the template writes a conversation without one."""
