@@ -15,7 +15,7 @@ from hone_trainer.tuning.base import load_model, load_tokenizer, with_adapter
 from hone_trainer.tuning.checkpoints import Checkpoints, Identity
 from hone_trainer.tuning.data.batches import MicroBatch, Step, plan
 from hone_trainer.tuning.data.tokenised import Tokenised, tokenise
-from hone_trainer.tuning.distributed import Alone
+from hone_trainer.tuning.distributed import Group
 from hone_trainer.tuning.errors import Cancelled, Diverged
 from hone_trainer.tuning.loop import Loop, Measured
 from hone_trainer.tuning.settings import Decided, Layer, resolve
@@ -55,7 +55,7 @@ class Bench:
         checkpoints = Checkpoints(folder, identity, 100)
         return Loop(
             model=model, recipe=recipe, plan=steps, lengths=self.train.lengths.tolist(), settings=settings,
-            checkpoints=checkpoints, group=Alone(),
+            checkpoints=checkpoints, group=Group(),
         )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def make_bench(folder: Path, family: Family) -> Bench:
     reading = load_tokenizer(base)
     both = [
         tokenise(
-            write_rows(folder / f"{name}.jsonl", some), reading.tokenizer, kind="sft", most_tokens=256,
+            write_rows(folder / f"{name}.jsonl", some), reading, kind="sft", most_tokens=256,
             cache=folder / "cache",
         )
         for name, some in (("train", rows(24)), ("held_out", rows(6, seed=5)))

@@ -28,7 +28,7 @@ async def tidy(database: Database, root: Path) -> None:
 
 
 def _with_weights(root: Path) -> list[tuple[str, Path]]:
-    """What `full` and what the tuning methods leave behind; an adapter is small, and the next run learns on with it."""
+    """What is left behind, but for adapters: they are small, and the next run learns on with them."""
     patterns = (
         "worker-*/out/hf",
         "worker-*/out/merged",

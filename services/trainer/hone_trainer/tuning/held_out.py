@@ -4,7 +4,7 @@ import json
 from hashlib import sha256
 from pathlib import Path
 
-MAX_ROW_BYTES = 1 << 22  # of one line
+from hone_trainer.tuning.data.rows import MAX_ROW_BYTES
 
 
 def keep_back(rows: Path, share: float, seed: int, train: Path, held_out: Path) -> None:

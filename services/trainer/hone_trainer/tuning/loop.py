@@ -18,7 +18,7 @@ from torch import Tensor
 from hone_trainer.tuning.base import DTYPES
 from hone_trainer.tuning.checkpoints import Checkpoints
 from hone_trainer.tuning.data.batches import Step
-from hone_trainer.tuning.distributed import Group
+from hone_trainer.tuning.distributed import Group, shares
 from hone_trainer.tuning.errors import Cancelled, Diverged
 from hone_trainer.tuning.recipe import Recipe
 from hone_trainer.tuning.schedule import pace
@@ -159,10 +159,8 @@ class Loop:
         self._recipe.begin_step(self._model, step)
         total = self._recipe.total(step)
         loss, sums = 0.0, dict[str, float]()
-        for index, micro in enumerate(step):
-            if index % self._group.world != self._group.rank:
-                continue
-            # Dropout is the step's and the micro-batch's own, whoever computes it and whatever went before.
+        for index, micro in enumerate(shares(step, self._lengths, self._group.world)[self._group.rank]):
+            # Dropout is the step's and the micro-batch's own, whatever went before.
             torch.manual_seed(hash((self._settings.seed, number, index)) & 0x7FFFFFFF)
             with self._autocast():
                 summed, more = self._recipe.loss(self._model, micro)

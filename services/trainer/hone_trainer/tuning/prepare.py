@@ -96,9 +96,10 @@ def _data(
         tell(Line(stage="data", done=done, total=total, message="reading the examples as the model does"))
 
     assert isinstance(settings.most_tokens, int)
-    same = {"kind": spec.kind, "most_tokens": settings.most_tokens, "cache": spec.cache, "tell": told}
-    train = tokenise(rows, reading, **same)
-    held_out = tokenise(kept, reading, **same)
+    train, held_out = (
+        tokenise(each, reading, kind=spec.kind, most_tokens=settings.most_tokens, cache=spec.cache, tell=told)
+        for each in (rows, kept)
+    )
     for side, name in ((train, "train on"), (held_out, "hold out")):
         if not len(side):
             reasons = side.report.reasons() or "there are no rows"
