@@ -32,7 +32,7 @@ AUDITS = (
 )
 NUMBERS = (
     "Table {T} has the unique number {number}.",
-    "No two rows of {T} have the same {number}.",
+    "The {number} of {T} is unique.",
     "In {T} every {number} is unique.",
 )
 POINTERS = (
@@ -159,7 +159,7 @@ def _sentences(rng: Random, table: Table, trade: Sequence[Table], told: dict[str
         yield _say(rng, NUMBERS, table, number=number)
         about.columns[number], about.unique = _TEXT, number
     parent = next((each for each in trade if each.name == table.parent), None)
-    if parent and rng.random() < 0.7:
+    if parent and rng.random() < 0.9:
         yield rng.choice(POINTERS).format(C=_written(rng, table.name), P=_written(rng, parent.name))
         about.parent = parent.name
         told.setdefault(parent.name, Told({}))
