@@ -175,7 +175,10 @@ def _deployments(settings: HubSettings, cancellations: Cancellations) -> Deploym
     files = ProvenFiles(VersionFiles(settings.data_dir / "models", roots), proving)
     hosts = Hosts(settings.ollama_host, settings.proof_limit_s)
     return Deployments(
-        weights={"llamacpp": EmbeddedWeights(files), "ollama": OllamaWeights(files, hosts)},
+        weights={
+            "llamacpp": EmbeddedWeights(files),
+            "ollama": OllamaWeights(files, hosts, settings.proof_limit_s),
+        },
         prompts={"": PromptsPassThrough(), "ollama": OllamaExamples(hosts)},
         cancellations=cancellations,
         max_deliver=settings.max_deliver,

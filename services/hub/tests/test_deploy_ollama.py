@@ -159,7 +159,10 @@ async def test_weights_become_a_model_that_is_asked_token_for_token_as_it_was_tr
     assert shown["template"] == CHATML
     assert '"<|im_end|>"' in shown["parameters"]
     proof = done.proof["hosts"][ollama.url]
-    assert proof["template"] == "2 conversations token for token as in llama.cpp, 2 by their length"
+    origin = "the base's" if template == CHATML else "ChatML"
+    assert proof["template"] == (
+        f"{origin}: 2 conversations token for token as in llama.cpp, 2 by their length"
+    )
     assert proof["answers"][0] == done.proof["file"]["answers"][0] == '[{"r":["member","1:N","loans"]}]'
 
 

@@ -78,7 +78,8 @@ class Deployments:
 
     def _way(self, order: TrainingCompleted) -> Way:
         """Raises NothingToDeploy, BadModelName, WeightsNotServable."""
-        if (order.weights_uri is None) == (order.prompt is None):
+        has_weights = order.weights_uri is not None or order.gguf_uri is not None
+        if has_weights == (order.prompt is not None):
             raise NothingToDeploy(order.planned.name, has_both=order.prompt is not None)
         provider = reference(order.planned).provider
         if order.prompt is not None:

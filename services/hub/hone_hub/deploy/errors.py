@@ -58,12 +58,40 @@ class VersionTaken(DeploymentError):
         self.what = what
 
 
+class DigestNotTold(DeploymentError):
+    """A file that was evaluated is deployed as it was, or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"nobody tells the digest of {path.name}", "train again")
+        self.path = path
+
+
+class FileChanged(DeploymentError):
+    """This is not the file that was evaluated."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} is not the file that was evaluated: its digest is another",
+            "train again, and check the disk",
+        )
+        self.path = path
+
+
+class OtherVersion(DeploymentError):
+    """A file that says it is another version than it shall be served as."""
+
+    def __init__(self, uri: str, found: str | None, wanted: str) -> None:
+        what = "no version" if found is None else f"version {found[:80]!r}"
+        super().__init__(f"{uri[:200]} says it is {what}, and not {wanted}", "train again")
+        self.found = found
+
+
 class UnsoundFile(DeploymentError):
-    """The converted file has what no loader may see."""
+    """The version's file has what no loader may see."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__(
-            f"the converted file is unsound: {'; '.join(problems[:3])}", "check the weights that were trained"
+            f"the version's file is unsound: {'; '.join(problems[:3])}", "check the weights that were trained"
         )
         self.problems = problems
 

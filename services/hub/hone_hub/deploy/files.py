@@ -6,8 +6,6 @@ Beside ``v2_….gguf`` stands ``v2_….json``, which tells whose it is. Before i
 
 import asyncio
 import contextlib
-import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +13,14 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from hone_contracts.training import TrainingCompleted
-from hone_hub import worker_process
+from hone_hub import durable, worker_process
+from hone_hub.adding.digests import sha256_of
 from hone_hub.converting import converted
-from hone_hub.deploy.errors import UnsoundFile, VersionTaken
+from hone_hub.deploy.errors import DigestNotTold, FileChanged, OtherVersion, UnsoundFile, VersionTaken
+from hone_hub.deploy.models.facts import added_bos
+from hone_hub.deploy.taking import take
 from hone_hub.deploy.versions import plain, reference, version_name
-from hone_hub.errors import FileUnreadable
+from hone_hub.errors import FileMissing, FileUnreadable
 from hone_hub.file_roots import FileRoots
 from hone_hub.work import ConvertWork, InspectWork, Prompt, Step
 from hone_hub.worker_process import OnStep
@@ -27,7 +28,7 @@ from hone_hub.worker_process import OnStep
 
 class Record(BaseModel):
     """What is known of a version's file; ``run`` made it. ``prompts`` are how it reads conversations; ``end`` is the
-    token that it ends its answers with."""
+    token that it ends its answers with, ``begin`` the one that the tokenizer begins every text with."""
 
     run: str
     sha256: str
@@ -35,11 +36,12 @@ class Record(BaseModel):
     proof: dict[str, Any]
     prompts: tuple[Prompt, ...] = ()
     end: str = ""
+    begin: int | None = None
 
 
 @dataclass(frozen=True)
 class Made:
-    """A file that was converted and inspected, and is not proven yet."""
+    """A file that was converted or given, and inspected, and is not proven yet."""
 
     path: Path
     sha256: str
@@ -64,30 +66,56 @@ class VersionFiles:
         record = _read(_record_of(target))
         if record is None or record.run != order.correlation_id:
             raise VersionTaken(str(target), "move it away, and train again")
-        same = await asyncio.to_thread(_sha256, target) == record.sha256
+        same = await asyncio.to_thread(durable.sha256_of, target) == record.sha256
         return record if same else None
 
     async def make(self, order: TrainingCompleted, tell: OnStep) -> Made:
         """Raises HubError, Refused."""
-        assert order.weights_uri is not None
-        source, target = self._roots.path_of(order.weights_uri), self.target(order)
+        target = self.target(order)
         unproven = _unproven(target)
         _create_folder(target.parent)
+        if order.gguf_uri is None:
+            sha256 = await self._convert(order, unproven, tell)
+        else:
+            sha256 = await self._take(order, order.gguf_uri, unproven, tell)
+        size_bytes = unproven.stat().st_size
+        await tell(Step(stage="inspect", message=target.name, done=size_bytes, total=size_bytes))
+        inspected = await worker_process.run(InspectWork(path=unproven), tell)
+        if not inspected["ok"]:
+            raise UnsoundFile([each["message"] for each in inspected["problems"]])
+        if inspected["model_version"] != version_name(order.planned):
+            raise OtherVersion(order.gguf_uri or "", inspected["model_version"], version_name(order.planned))
+        return Made(path=unproven, sha256=sha256, size_bytes=size_bytes, report=inspected)
+
+    async def _convert(self, order: TrainingCompleted, unproven: Path, tell: OnStep) -> str:
+        """Its digest. Raises HubError, Refused."""
+        assert order.weights_uri is not None
         work = ConvertWork(
-            source=source,
+            source=self._roots.path_of(order.weights_uri),
             target=unproven,
             quantization="q8_0",
             overwrite=True,
             name=reference(order.planned).name,
             version=version_name(order.planned),
         )
-        report = await converted(work, tell)
-        sha256, size_bytes = report["sha256"], report["size_bytes"]
-        await tell(Step(stage="inspect", message=target.name, done=size_bytes, total=size_bytes))
-        inspected = await worker_process.run(InspectWork(path=unproven), tell)
-        if not inspected["ok"]:
-            raise UnsoundFile([each["message"] for each in inspected["problems"]])
-        return Made(path=unproven, sha256=sha256, size_bytes=size_bytes, report=inspected)
+        return str((await converted(work, tell))["sha256"])
+
+    async def _take(self, order: TrainingCompleted, uri: str, unproven: Path, tell: OnStep) -> str:
+        """The file that was evaluated, byte for byte. Raises HubError."""
+        source = self._roots.path_of(uri)
+        if order.gguf_sha256 is None:
+            raise DigestNotTold(source)
+        if not source.is_file():
+            raise FileMissing(source, "train again: what was evaluated is gone")
+        try:
+            self.remove_unproven(order)
+            await take(source, unproven, source.stat().st_size, tell)
+        except OSError as error:
+            raise FileUnreadable(unproven, error) from error
+        (sha256,) = await sha256_of([unproven], tell)
+        if sha256 != order.gguf_sha256:
+            raise FileChanged(source)
+        return sha256
 
     def publish(
         self, order: TrainingCompleted, made: Made, proof: dict[str, Any], prompts: tuple[Prompt, ...]
@@ -101,10 +129,11 @@ class VersionFiles:
             proof=proof,
             prompts=prompts,
             end=_end(made.report),
+            begin=_begin(made.report),
         )
-        _write(_record_of(target), record.model_dump_json(indent=1))
+        durable.write_text(_record_of(target), record.model_dump_json(indent=1))
         made.path.replace(target)
-        _sync(target.parent)
+        durable.sync(target.parent)
         return record
 
     def remove_unproven(self, order: TrainingCompleted) -> None:
@@ -127,6 +156,11 @@ def _end(report: dict[str, Any]) -> str:
     return special.get("eos", {}).get("text") or ""
 
 
+def _begin(report: dict[str, Any]) -> int | None:
+    special = (report["tokenizer"] or {}).get("special", {})
+    return special["bos"]["id"] if added_bos(report["tokenizer"]) is not None else None
+
+
 def _unproven(target: Path) -> Path:
     return target.with_name(f"{target.name}.unproven")
 
@@ -147,25 +181,3 @@ def _read(path: Path) -> Record | None:
         return Record.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
-
-
-def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(f"{path.name}.part")
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,6 +11,7 @@ from hone_contracts.training import TrainingCompleted
 from hone_hub import worker_process
 from hone_hub.deploy.errors import NoChatTemplate, TemplateDiffers
 from hone_hub.deploy.files import Made
+from hone_hub.deploy.models.facts import added_bos
 from hone_hub.deploy.questions import CONVERSATIONS, MAX_ANSWER_TOKENS, check_answers, questions
 from hone_hub.errors import HubError, TookTooLong
 from hone_hub.file_roots import FileRoots
@@ -64,7 +65,8 @@ class Proving:
         expected, proof = await self._run(
             RenderWork(path=base or made.path, conversations=CONVERSATIONS, as_engine=True), work, tell
         )
-        prompts = tuple(_prompts(made.path, expected, proof))
+        bos = added_bos(made.report["tokenizer"])
+        prompts = tuple(_prompts(made.path, expected, proof, bos))
         if not prompts:
             raise NoChatTemplate(base or made.path)
         check_answers(reading, proof.answers)
@@ -98,12 +100,13 @@ def threads_for(size_bytes: int) -> int:
     return min(_MOST_THREADS, os.cpu_count() or 1) if size_bytes >= _ONE_THREAD_BELOW_BYTES else 1
 
 
-def _prompts(path: Path, expected: Sequence[str | None], proof: Proof) -> Iterator[Prompt]:
-    """Raises TemplateDiffers."""
+def _prompts(path: Path, expected: Sequence[str | None], proof: Proof, bos: str | None) -> Iterator[Prompt]:
+    """``bos`` is the one that the tokenizer adds: one that the template writes llama.cpp takes away before, so that
+    there is one. Raises TemplateDiffers."""
     rendered = zip(CONVERSATIONS, expected, proof.rendered, proof.token_ids, strict=True)
     for conversation, wanted, found, token_ids in rendered:
         if wanted is None:
             continue
-        if found != wanted:
-            raise TemplateDiffers(path.name, wanted, found or "")
+        if found != (text := wanted.removeprefix(bos or "")):
+            raise TemplateDiffers(path.name, text, found or "")
         yield Prompt(conversation=conversation, token_ids=token_ids)

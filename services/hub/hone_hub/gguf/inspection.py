@@ -79,6 +79,7 @@ def _file_facts(header: Header) -> dict[str, Any]:
         "version": header.version,
         "architecture": header.architecture,
         "name": header.text("general.name"),
+        "model_version": header.text("general.version"),
         "quant": FILE_TYPES.get(_number(header, "general.file_type")),
         "tensor_types": _tensor_types(header),
         "tensors": len(header.tensors),

@@ -65,6 +65,8 @@ class GGUFReport(BaseModel):
     version: int
     architecture: str | None
     name: str | None
+    model_version: str | None
+    """What the file calls its model's version (general.version); `version` is that of the format."""
     quant: str | None
     """What the file calls itself (general.file_type); `tensor_types` is what is in it."""
     tensor_types: dict[str, int]

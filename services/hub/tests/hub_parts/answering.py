@@ -31,12 +31,15 @@ def answering(
     tensors_each: int = 0,
     width: int = 32,
     layers: int = 1,
+    version: str | None = None,
 ) -> Path:
     """A GGUF. ``specials`` are tokens of their own; without ``stops`` it says its word for ever. With
     ``tensors_each`` it is in shards of so many; the first one is returned."""
     tokens, types, merges = _vocabulary([*specials, end, *([bos] if bos else [])])
     writer = gguf.GGUFWriter(path, architecture, split_max_tensors=tensors_each)
     writer.add_name("answering")
+    if version is not None:
+        writer.add_version(version)
     writer.add_context_length(_CONTEXT)
     writer.add_embedding_length(width)
     writer.add_block_count(layers)

@@ -2,29 +2,26 @@
 
 import asyncio
 import contextlib
-import hashlib
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from hone_hub import worker_process
+from hone_hub import durable, worker_process
 from hone_hub.deploy.errors import TemplateDiffers
 from hone_hub.deploy.models.answering import QUESTIONS, judged, most_tokens
 from hone_hub.deploy.models.errors import CopyBroken, ModelNameTaken, NotEmbeddable, NoTemplate
 from hone_hub.deploy.models.facts import facts_of
 from hone_hub.deploy.models.order import DeployOrder, ModelFile, Placed
 from hone_hub.deploy.proving import threads_for
+from hone_hub.deploy.taking import take
 from hone_hub.deploy.versions import plain
 from hone_hub.errors import FileUnreadable, TookTooLong
 from hone_hub.work import Proof, ProveWork, RenderWork, Step
 from hone_hub.worker_process import OnStep
 
 _CONTEXT_TOKENS = 2048
-_PIECE_BYTES = 4 << 20
 _SLOWEST_LOAD_BYTES_PER_S = 50e6  # a disk that turns
 
 
@@ -141,7 +138,7 @@ class EmbeddedModels:
             return False
         if sum(each.stat().st_size for each in files) != record.size_bytes:
             return False
-        return await asyncio.to_thread(_sha256, files[0]) == record.sha256
+        return await asyncio.to_thread(durable.sha256_of, files[0]) == record.sha256
 
     def _record(self, name: str) -> Path:
         model, _, tag = name.partition(":")
@@ -173,39 +170,16 @@ def _files(record_path: Path, record: Record) -> list[Path]:
 
 
 async def _put(source: Path, target: Path, sha256: str, size_bytes: int, tell: OnStep) -> None:
-    """A second name for the file where that is possible, else a copy. Raises CopyBroken, OSError."""
+    """Raises CopyBroken, OSError."""
     unfinished = target.with_name(f"{target.name}.part")
     unfinished.unlink(missing_ok=True)
     try:
-        if not _linked(source, unfinished) and await _copied(source, unfinished, size_bytes, tell) != sha256:
+        copied = await take(source, unfinished, size_bytes, tell)
+        if copied and await asyncio.to_thread(durable.sha256_of, unfinished) != sha256:
             raise CopyBroken(source.name)
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
-
-
-def _linked(source: Path, target: Path) -> bool:
-    """Not where the disks differ, or know no links. A download is a link itself: its content gets the name."""
-    try:
-        os.link(source.resolve(), target)
-    except OSError:
-        return False
-    return True
-
-
-async def _copied(source: Path, target: Path, size_bytes: int, tell: OnStep) -> str:
-    """The digest of what was written."""
-    digest, done = hashlib.sha256(), 0
-    with source.open("rb") as reading, target.open("wb") as writing:
-        while piece := await asyncio.to_thread(reading.read, _PIECE_BYTES):
-            await asyncio.to_thread(writing.write, piece)
-            await asyncio.to_thread(digest.update, piece)
-            done += len(piece)
-            await tell(Step(stage="copy", message=target.name, done=done, total=size_bytes))
-        writing.flush()
-        await asyncio.to_thread(os.fsync, writing.fileno())
-    shutil.copymode(source, target)
-    return digest.hexdigest()
 
 
 def _read(path: Path) -> Record | None:
@@ -219,8 +193,3 @@ def _write(path: Path, text: str) -> None:
     unfinished = path.with_name(f"{path.name}.part")
     unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(path)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

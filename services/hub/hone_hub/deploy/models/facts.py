@@ -62,11 +62,10 @@ async def facts_of(path: Path, limit_s: float, tell: OnStep) -> ChatFacts:
         raise TookTooLong(limit_s) from error
     tokenizer = report["tokenizer"] or {}
     special = {role: each.get("text") for role, each in tokenizer.get("special", {}).items()}
-    bos = special.get("bos") if _adds_bos(tokenizer) else None
     return chat_facts(
         (report["chat_template"] or {}).get("text"),
         rendered,
-        bos,
+        added_bos(tokenizer),
         [text for role in ("eos", "eot") if (text := special.get(role))],
         report["context_length"],
     )
@@ -93,11 +92,14 @@ def chat_facts(
     )
 
 
-def _adds_bos(tokenizer: dict[str, Any]) -> bool:
+def added_bos(tokenizer: dict[str, Any] | None) -> str | None:
+    """Of a report's tokenizer: the text of the token that it begins every text with."""
+    if not tokenizer:
+        return None
     said = tokenizer.get("add_bos")
-    if said is not None:
-        return bool(said)
-    return tokenizer.get("kind") in _BOS_BY_KIND or tokenizer.get("pre") in _BOS_BY_PRE
+    by_kind = tokenizer.get("kind") in _BOS_BY_KIND or tokenizer.get("pre") in _BOS_BY_PRE
+    adds = by_kind if said is None else bool(said)
+    return tokenizer["special"].get("bos", {}).get("text") if adds else None
 
 
 def _marks(probes: Sequence[str | None]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Chat templates in Go's language, for files that carry theirs in Jinja: those that are known to say the same."""
+"""Chat templates in Go's language that are known, and which conversations Ollama tells the tokens of."""
 
 from hone_hub.work import Conversation
 
@@ -9,12 +9,6 @@ CHATML = (
 # What Ollama takes for a file whose template it does not know. It has no marks of turns, and in some versions of
 # Ollama all messages but the last are dropped without a word.
 UNKNOWN = "{{ .Prompt }}"
-
-
-def candidates(base_template: str) -> tuple[str, ...]:
-    """To be proven one after the other by the tokens that come of them; the base's is known to do."""
-    known = () if base_template in ("", UNKNOWN) else (base_template,)
-    return tuple(dict.fromkeys((*known, CHATML)))
 
 
 def asks_once(conversation: Conversation) -> bool:

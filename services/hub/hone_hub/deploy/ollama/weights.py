@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from hone_contracts.registry import Reading
+from hone_chassis.logs import get_logger
 from hone_contracts.training import TrainingCompleted
 from hone_hub.deploy.errors import VersionTaken
 from hone_hub.deploy.files import Record
+from hone_hub.deploy.models.facts import facts_of
+from hone_hub.deploy.models.ollama import template_for
 from hone_hub.deploy.ollama.errors import PromptDiffers
 from hone_hub.deploy.ollama.everywhere import Hosts, Place
 from hone_hub.deploy.ollama.history import read_answer
@@ -13,7 +15,7 @@ from hone_hub.deploy.ollama.host import Document, OllamaHost
 from hone_hub.deploy.ollama.names import base_name, ollama_name
 from hone_hub.deploy.ollama.parity import check_prompts
 from hone_hub.deploy.ollama.shown import Shown
-from hone_hub.deploy.ollama.templates import candidates
+from hone_hub.deploy.ollama.templates import UNKNOWN
 from hone_hub.deploy.proven_files import ProvenFile, ProvenFiles
 from hone_hub.deploy.questions import MAX_ANSWER_TOKENS, check_answers, questions
 from hone_hub.deploy.versions import version_name
@@ -21,10 +23,12 @@ from hone_hub.deploy.way import Deployed
 from hone_hub.work import Step
 from hone_hub.worker_process import OnStep
 
+log = get_logger(__name__)
+
 
 class OllamaWeights:
-    def __init__(self, files: ProvenFiles, hosts: Hosts) -> None:
-        self._files, self._hosts = files, hosts
+    def __init__(self, files: ProvenFiles, hosts: Hosts, limit_s: float) -> None:
+        self._files, self._hosts, self._limit_s = files, hosts, limit_s
 
     async def deploy(self, order: TrainingCompleted, tell: OnStep) -> Deployed:
         planned, name = order.planned, ollama_name(order.planned)
@@ -32,7 +36,7 @@ class OllamaWeights:
 
         async def deploy(place: Place) -> dict[str, Any]:
             await _check_name(place.host, name, order)
-            return await _deploy(place, name, file, planned.reading, tell)
+            return await _deploy(place, file, order, self._limit_s, tell)
 
         proof = await self._hosts.deploy(base_name(planned), deploy)
         served = planned.base.model_copy(
@@ -53,8 +57,9 @@ class OllamaWeights:
 
 
 async def _deploy(
-    place: Place, name: str, file: ProvenFile, reading: Reading, tell: OnStep
+    place: Place, file: ProvenFile, order: TrainingCompleted, limit_s: float, tell: OnStep
 ) -> dict[str, Any]:
+    name, reading = ollama_name(order.planned), order.planned.reading
     record = file.record
     digest = f"sha256:{record.sha256}"
     await place.host.upload(file.path, digest, record.size_bytes, tell)
@@ -63,7 +68,7 @@ async def _deploy(
         "files": {file.path.name: digest},
         "parameters": _parameters(place.base, record),
     }
-    seen = await _create(place, wanted, record, tell)
+    seen = await _create(place, wanted, file, limit_s, tell)
     await tell(Step(stage="prove", message=f"{place.host.url}: {name}", done=0, total=record.size_bytes))
     answers = []
     for question in questions(reading):
@@ -77,17 +82,22 @@ async def _deploy(
     return {"template": seen, "answers": [answer.text[:500] for answer in answers]}
 
 
-async def _create(place: Place, wanted: Document, record: Record, tell: OnStep) -> str:
-    """With the first template that asks in the file's own form."""
-    *others, last = candidates(place.base.template)
-    for template in others:
+async def _create(place: Place, wanted: Document, file: ProvenFile, limit_s: float, tell: OnStep) -> str:
+    """With its base's template, where that asks in the file's own form; else with one that says what the file's own
+    does. Raises TemplateNotPortable, PromptDiffers, OllamaError, Refused."""
+
+    async def proven(template: str) -> str:
         await place.host.create(wanted | {"template": template}, tell)
+        return await check_prompts(place.host, wanted["model"], file.record.prompts, file.record.begin)
+
+    if place.base.template not in ("", UNKNOWN):
         try:
-            return await check_prompts(place.host, wanted["model"], record.prompts)
-        except PromptDiffers:
-            continue
-    await place.host.create(wanted | {"template": last}, tell)
-    return await check_prompts(place.host, wanted["model"], record.prompts)
+            return f"the base's: {await proven(place.base.template)}"
+        except PromptDiffers as differs:
+            log.info("a base's template asks otherwise than its version's file", reason=differs.problem)
+    facts = await facts_of(file.path, limit_s, tell)
+    own = template_for(facts, None, file.path.name)
+    return f"{own.origin}: {await proven(own.template)}"
 
 
 def _parameters(base: Shown, record: Record) -> dict[str, Any]:
