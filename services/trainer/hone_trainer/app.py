@@ -55,6 +55,7 @@ from hone_trainer.runs.desk import Desk
 from hone_trainer.runs.files import DatasetFiles
 from hone_trainer.runs.following import Following
 from hone_trainer.runs.full import Full
+from hone_trainer.runs.moving import Mover
 from hone_trainer.runs.named import NamedDatasets
 from hone_trainer.runs.offering import Offering
 from hone_trainer.runs.preferences import Preferences
@@ -147,10 +148,12 @@ class _Parts:
 
     async def _look(self, _running: Running) -> None:
         watchdog = Watchdog(self.service.database, self.settings, self.policy.tries)
+        mover = Mover(self.service.database)
         while True:
             try:
                 await self.starter.tick(self.service.database)
                 await watchdog.tick()
+                await mover.tick()
             except DatabaseUnavailable as error:
                 log.warning("the pool is not looked at", error=str(error))
             await asyncio.sleep(self.policy.look_every_s)

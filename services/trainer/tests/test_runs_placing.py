@@ -18,12 +18,14 @@ from hone_contracts.training import (
     LARGE_CARD_BYTES,
     CheckEnvironments,
     Environments,
+    TrainModel,
     TrainOnCard,
     TrainOnLargeCard,
     WorkerEnvironment,
 )
 from hone_trainer.app import HEAD
 from hone_trainer.runs import machine, workers
+from hone_trainer.runs.moving import Mover
 from hone_trainer.runs.placing import Alive, place_for, places_of
 from hone_trainer.runs.workers import Telling
 
@@ -137,11 +139,7 @@ async def test_a_run_goes_to_the_subject_of_the_worker_that_can_do_it(
         monkeypatch.setattr(machine, "card", lambda: None)  # nobody lends one here
         loop = policy(min_interval_s=600)
         async with training(nats_server.url, database_url, tmp_path, loop=loop) as trainer:
-
-            async def alive() -> int:
-                return len((await trainer.ask(CheckEnvironments(), Environments)).workers)
-
-            await until(alive, lambda count: count == 1)
+            await until(lambda: _alive(trainer), lambda count: count == 1)
             await trainer.gives(*(feedback(n, f"user{n % 3}") for n in range(11)))
             await trainer.tell(by_lora(steps=5))
             await trainer.run_in("deploying")
@@ -151,6 +149,43 @@ async def test_a_run_goes_to_the_subject_of_the_worker_that_can_do_it(
             nats_server.url, database_url, tmp_path, loop=loop, set_trainer_role="coordinator"
         ) as left:
             assert (await left.ask(CheckEnvironments(), Environments)).workers == ()  # it said goodbye
+
+
+async def test_a_run_whose_kind_of_worker_has_gone_goes_to_one_that_is_there(
+    nats_server: Any, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = policy(min_interval_s=600)
+    with counting(monkeypatch):
+        async with training(
+            nats_server.url, database_url, tmp_path, loop=loop, set_trainer_role="coordinator"
+        ) as trainer:
+            await trainer.gives(*(feedback(n, f"user{n % 3}") for n in range(11)))
+            database = trainer.service.database
+
+            async def with_a_card() -> WorkerEnvironment:
+                return WorkerEnvironment(worker="", device="cuda", card="A card", card_bytes=24 * GB)
+
+            await Telling(database, with_a_card, lambda: None, "a").tell()
+            await trainer.tell(by_lora(steps=5))
+            await trainer.run_in("queued")
+            assert len(await _sent(trainer, TrainOnCard)) == 1
+            late = Mover(database, lambda: utc_now() + timedelta(minutes=2))
+            await late.tick()  # its kind is there
+            await Telling(database, with_a_card, lambda: None, "a")._forget()
+            await late.tick()  # nobody is
+            async with training(
+                nats_server.url, database_url, tmp_path, loop=loop, set_trainer_role="worker"
+            ):
+                await until(lambda: _alive(trainer), lambda count: count == 1)
+                await Mover(database).tick()  # one that was started anew may be back in a moment
+                assert (await _sent(trainer, TrainModel), len(await _sent(trainer, TrainOnCard))) == ([], 1)
+                await late.tick()
+                await trainer.run_in("deploying")
+            assert len(await _sent(trainer, TrainModel)) == 1
+
+
+async def _alive(trainer: Any) -> int:
+    return len((await trainer.ask(CheckEnvironments(), Environments)).workers)
 
 
 async def _sent(trainer: Any, command: Any) -> list[Any]:

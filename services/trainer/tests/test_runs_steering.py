@@ -204,7 +204,8 @@ async def test_the_curve_of_a_run_is_there_while_it_trains_and_over_a_pause(
 async def test_a_worker_that_is_told_to_end_hands_its_run_to_another_at_once(
     nats_server: Any, sqlite_url: str, tmp_path: Path
 ) -> None:
-    roles: dict[str, Any] = {"loop": LATER, "set_trainer_role": "worker"}
+    """However little time its other work has to end."""
+    roles: dict[str, Any] = {"loop": LATER, "set_trainer_role": "worker", "set_graceful_timeout_s": 0.1}
     async with training(
         nats_server.url, sqlite_url, tmp_path, loop=LATER, set_trainer_role="coordinator"
     ) as trainer:

@@ -120,6 +120,7 @@ class _Run:
             "HONE_STARTER_DIR": str(self._plan.starter_dir),
             # Shorter than the launcher's own patience, so that services end by themselves.
             "HONE_GRACEFUL_TIMEOUT_S": os.environ.get("HONE_GRACEFUL_TIMEOUT_S", "5"),
+            "HONE_TRAINING_SAVE_S": os.environ.get("HONE_TRAINING_SAVE_S", "12"),
         }
 
     def _first_state(self) -> RunState:

@@ -145,8 +145,8 @@ async def held_as(session: AsyncSession, run_id: str) -> RowMapping | None:
 
 async def waiting(session: AsyncSession) -> Sequence[RowMapping]:
     """All runs that something has to come for. Nothing comes for one that a person paused."""
-    columns = (_R.id, _R.tenant, _R.artifact_type, _R.state, _R.updated_at, _R.method, _R.batch, _R.place)
-    query = select(*columns, _R.settings).where(NOT_ENDED, _R.state != "paused")
+    columns = (_R.id, _R.tenant, _R.artifact_type, _R.state, _R.updated_at, _R.method, _R.batch)
+    query = select(*columns, _R.place, _R.fence, _R.settings).where(NOT_ENDED, _R.state != "paused")
     return (await (await session.connection()).execute(query)).mappings().all()
 
 

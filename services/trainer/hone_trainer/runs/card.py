@@ -40,10 +40,10 @@ class Card:
         control: Path | None = None,
         device: str = "auto",
     ) -> dict[str, Any]:
-        """As ``process.run``, with the card if there is one and ``device`` (the run's setting) may be it. When it is
-        lent to somebody else meanwhile, the process writes its checkpoint and ends; it goes on once the card is there
-        again. Raises ProcessFailed."""
-        if device not in ("auto", "cuda") or not await asyncio.to_thread(self.is_there):
+        """As ``process.run``, with the card if ``device`` is `cuda`, or `auto` and there is one. When it is lent to
+        somebody else meanwhile, the process writes its checkpoint and ends; it goes on once the card is there again.
+        Raises ProcessFailed."""
+        if device != "cuda" and not (device == "auto" and await asyncio.to_thread(self.is_there)):
             return await process.run(command, progress, hold, control)
         while True:
             async with self._lent(hold, progress) as lost:

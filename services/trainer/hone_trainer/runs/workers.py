@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import delete, select, update
@@ -29,6 +30,7 @@ _WORKERS = table_of(WorkerRow)
 _W = _WORKERS.c
 
 _TELL_EVERY_S = 10.0
+_LOOK_EVERY_S = 60.0
 HEARD_WITHIN = timedelta(seconds=35)  # three words missed, and a little
 _FORGOTTEN_AFTER = timedelta(days=1)
 
@@ -52,13 +54,15 @@ async def alive(session: AsyncSession) -> list[Alive]:
 class Telling:
     """Of this worker: it tells the table every ten seconds that it is alive, and with what.
 
-    ``look`` finds out what the machine has, again each time, for free memory changes; it must be quick.
+    ``look`` finds out what the machine has, once a minute, for free memory changes and a driver takes its time.
     """
 
     database: Database
     look: Callable[[], Awaitable[WorkerEnvironment]]
     in_hand: Callable[[], str | None]
     name: str = field(default_factory=name_of_this)
+    _seen: WorkerEnvironment | None = None
+    _looked_at: float = 0.0
 
     async def run(self, _running: Running) -> None:
         """Until it is cancelled; then the worker is gone from the table at once."""
@@ -74,7 +78,7 @@ class Telling:
                 await asyncio.shield(self._forget())
 
     async def tell(self) -> None:
-        environment, now = await self.look(), utc_now()
+        environment, now = await self._environment(), utc_now()
         told: dict[str, Any] = {
             "places": list(places_in(environment)),
             "environment": environment.model_copy(update={"worker": self.name}).model_dump(mode="json"),
@@ -89,6 +93,11 @@ class Telling:
                 await connection.execute(delete(_WORKERS).where(old))
             else:
                 await connection.execute(update(_WORKERS).where(_W.id == self.name).values(**told))
+
+    async def _environment(self) -> WorkerEnvironment:
+        if self._seen is None or monotonic() >= self._looked_at + _LOOK_EVERY_S:
+            self._seen, self._looked_at = await self.look(), monotonic()
+        return self._seen
 
     async def _forget(self) -> None:
         async with self.database.write(durable=False) as session:
