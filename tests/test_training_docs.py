@@ -1,4 +1,4 @@
-"""What docs say of training is what the code says: settings with their ranges and reasons, refusals by their codes."""
+"""What docs say of training is what the code says: settings with ranges and reasons, refusals by their codes."""
 
 import json
 import re
