@@ -51,7 +51,7 @@ class Bench:
             packed=settings.packing, epochs=settings.epochs, seed=settings.seed,
         )  # fmt: skip
         recipe = wrap(Supervised(self.train, self.held_out, settings, self.pad_id))
-        identity = Identity(data="d", base="b", settings="s", seed=1, world=1, versions={})
+        identity = Identity(data="d", base="b", settings={}, seed=1, world=1, versions={})
         checkpoints = Checkpoints(folder, identity, 100)
         return Loop(
             model=model, recipe=recipe, plan=steps, lengths=self.train.lengths.tolist(), settings=settings,

@@ -137,11 +137,7 @@ def _model(family: Family, vocabulary: int, context: int, layers: int) -> Any:
         return LlamaForCausalLM(LlamaConfig(**same, tie_word_embeddings=False))
     if family == "qwen":
         return Qwen2ForCausalLM(Qwen2Config(**same, tie_word_embeddings=True))
-    return Gemma3ForCausalLM(
-        Gemma3TextConfig(
-            **same, head_dim=8, query_pre_attn_scalar=8, sliding_window=16, sliding_window_pattern=2
-        )
-    )
+    return Gemma3ForCausalLM(Gemma3TextConfig(**same, head_dim=8, query_pre_attn_scalar=8, sliding_window=16))
 
 
 def make_spec(folder: Path, base: Path, train: Sequence[dict[str, Any]], **settings: Any) -> Spec:

@@ -127,9 +127,9 @@ class Origins:
             if row["planned"]["model"] == planned.model:
                 by_version.setdefault(row["planned"]["version"], row)
         version = planned.base.version
-        while (row := by_version.get(version)) is not None and row["method"] == "few_shot":
-            version = _base_version(row["planned"], version)
-        return row if row is not None and row["method"] in _TUNED else None
+        while (found := by_version.get(version)) is not None and found["method"] == "few_shot":
+            version = _base_version(found["planned"], version)
+        return found if found is not None and found["method"] in _TUNED else None
 
 
 def _base_version(planned: dict[str, Any], version: int) -> int:

@@ -28,7 +28,7 @@ from hone_trainer.runs.origin import Origin, Origins
 from hone_trainer.runs.preferences import Preferences
 from hone_trainer.runs.worker import Assignment, Made
 from hone_trainer.tuning.settings import Resolved, layers_of, resolve
-from hone_trainer.tuning.spec import Spec
+from hone_trainer.tuning.spec import OLD_SKILLS, Spec
 
 _ASK_AGAIN_S = 0.5
 _LARGE_BYTES = 4 << 30
@@ -115,6 +115,7 @@ class Tuned:
             adapter=origin.adapter,
             train=folder / "train.jsonl",
             held_out=folder / "held_out.jsonl" if held_out else None,
+            probes=folder / "out" / OLD_SKILLS if origin.gguf else None,
             folder=folder,
             checkpoints=folder.parent / "checkpoints",
             cache=self.root.parent / "tokenised",

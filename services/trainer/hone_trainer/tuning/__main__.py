@@ -14,7 +14,7 @@ from typing import Any
 
 from hone_trainer.errors import PackagesMissing, TrainerError
 from hone_trainer.finetune.events import Line, Teller
-from hone_trainer.tuning import missing
+from hone_trainer.tuning import launching, missing
 from hone_trainer.tuning.errors import Cancelled
 from hone_trainer.tuning.spec import Spec
 
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     teller, stop = Teller(), Stop()
     try:
-        figures = _run(options.phase, Spec.read(options.spec), teller, stop)
+        figures = _run(options.phase, options.spec, teller, stop)
     except Cancelled as error:
         teller.tell(Line(stage="cancelled", message=error.detail))
         return 143
@@ -42,13 +42,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _run(phase: str, spec: Spec, teller: Teller, stop: "Stop") -> dict[str, Any]:
+def _run(phase: str, path: Path, teller: Teller, stop: "Stop") -> dict[str, Any]:
+    spec = Spec.read(path)
     if packages := missing(spec.method):
         raise PackagesMissing(packages)
     # Set before torch is imported, or they do nothing: cuBLAS repeats itself only with a workspace of its own.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if phase == "train" and launching.is_wanted(spec.resolved().settings):
+        return launching.launch(spec, path, teller.tell, stop.asked)
     teller.tell(Line(stage="base", message="loading torch"))
-    return _phase(phase)(spec, _telling(teller), stop.asked)
+    return _phase(phase)(spec, teller.tell, stop.asked)
 
 
 def _phase(phase: str) -> Callable[..., dict[str, Any]]:
@@ -64,13 +67,6 @@ def _phase(phase: str) -> Callable[..., dict[str, Any]]:
     from hone_trainer.tuning.measure import measure  # noqa: PLC0415
 
     return measure
-
-
-def _telling(teller: Teller) -> Callable[[Line], None]:
-    """Of several processes one tells."""
-    if int(os.environ.get("RANK", "0")):
-        return lambda _: None
-    return teller.tell
 
 
 class Stop:

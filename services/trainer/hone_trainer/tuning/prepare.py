@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from hone_trainer.finetune.events import Line
-from hone_trainer.tuning import fingerprint, merging, own_base, parity, prediction
+from hone_trainer.tuning import fingerprint, merging, own_base, parity, prediction, tracking
 from hone_trainer.tuning.base import Reading, context_of, load_tokenizer
 from hone_trainer.tuning.data.batches import plan
 from hone_trainer.tuning.data.tokenised import Tokenised, tokenise
@@ -15,21 +15,21 @@ from hone_trainer.tuning.errors import Cancelled, NothingTrained
 from hone_trainer.tuning.held_out import keep_back
 from hone_trainer.tuning.prepared import Prepared
 from hone_trainer.tuning.settings import Settings
-from hone_trainer.tuning.spec import Spec
+from hone_trainer.tuning.spec import OLD_SKILLS, Spec
 
 Tell = Callable[[Line], None]
 _MEASURES = 8
-PROBES = "old_skills.jsonl"
 
 
 def prepare(spec: Spec, tell: Tell, ending: Callable[[], bool]) -> dict[str, Any]:
     """Writes ``out/prepared.json`` and ``out/parity/``; the figures. Raises TuningError, BadSetting."""
     resolved = spec.resolved()
+    tracking.check(resolved.settings)
     spec.out.mkdir(parents=True, exist_ok=True)
     tell(Line(stage="checking", message=f"reading {spec.checkpoint.name}"))
     if spec.gguf is not None:
         own_base.unpack(spec.gguf, spec.checkpoint)
-        own_base.old_skills(spec.out / PROBES)
+        own_base.old_skills(spec.out / OLD_SKILLS)
     merging.check_unquantized(spec.checkpoint)
     reading = load_tokenizer(spec.checkpoint)
     if spec.adapter is not None:

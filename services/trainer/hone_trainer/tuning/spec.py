@@ -9,6 +9,8 @@ from hone_trainer.tuning.errors import SpecInvalid
 from hone_trainer.tuning.settings import Resolved, layers_of, resolve
 
 MAX_SPEC_BYTES = 1 << 20
+OLD_SKILLS = "old_skills.jsonl"
+"""In ``out``: what Hone's own model could do before."""
 
 
 class Spec(BaseModel):

@@ -4,16 +4,13 @@ What lies in ``out/adapter`` and ``out/merged`` is whole or not there. Run again
 checkpoint; after the last step it does again what comes after it.
 """
 
-import json
 import os
-import platform
 import random
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +33,6 @@ from hone_trainer.tuning.sft import Supervised
 from hone_trainer.tuning.spec import Spec
 
 Tell = Callable[[Line], None]
-VERSIONS = ("hone-trainer", "torch", "transformers", "peft", "numpy")
-"""Of what computes: another one may add up in another order."""
-
 _DRY_STEPS = 2
 _TELL_EVERY_S = 0.5
 
@@ -97,7 +91,9 @@ def train(spec: Spec, tell: Tell, ending: Callable[[], bool]) -> dict[str, Any]:
             figures["adapter_sha256"] = digest_of(loop.weights())
             figures["merge"] = _write(spec, model, reading.end_ids, tell)
         group.barrier()
-    figures["seconds_in_all"] = round(time.monotonic() - began, 2)
+        figures["seconds_in_all"] = round(time.monotonic() - began, 2)
+        if group.rank == 0:
+            tracking.finish(spec, figures)
     return figures
 
 
@@ -128,14 +124,12 @@ def identity(spec: Spec, prepared: Prepared, data: Tokenised, world: int) -> Ide
     shaping = prepared.settings.model_dump(
         mode="json", exclude={"keep_checkpoints", "mlflow_uri", "tensorboard", "quantization", "time_limit_s"}
     )
-    told = {**shaping, "method": spec.method, "adapter": str(spec.adapter or "")}
-    return Identity(
+    return Identity.of(
         data=data.digest,
         base=prepared.base,
-        settings=sha256(json.dumps(told, sort_keys=True).encode()).hexdigest(),
+        settings={**shaping, "method": spec.method, "adapter": spec.adapter is not None},
         seed=prepared.settings.seed,
         world=world,
-        versions={name: version(name) for name in VERSIONS} | {"python": platform.python_version()},
     )
 
 
@@ -201,8 +195,14 @@ def _write(spec: Spec, model: Any, ends: frozenset[int], tell: Tell) -> dict[str
     with whole_or_not(spec.out / "adapter") as folder:
         save_adapter(model, folder, spec.checkpoint)
 
+    last = 0.0
+
     def merged(done: int, total: int) -> None:
-        tell(Line(stage="writing", done=done, total=total, message="merging the adapter into the base"))
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _TELL_EVERY_S or done == total:
+            last = now
+            tell(Line(stage="writing", done=done, total=total, message="merging the adapter into the base"))
 
     return merging.merge(
         spec.checkpoint, spec.out / "adapter", spec.out / "merged", ends=ends, step=merged
