@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import jinja2
 from tokenizers import Tokenizer
-from transformers.utils.chat_template_utils import render_jinja_template
+from transformers.utils.chat_template_utils import _compile_jinja_template
 
 from hone_trainer.tuning.data.rows import Conversation
 from hone_trainer.tuning.errors import TemplateUnfit
@@ -55,6 +56,11 @@ class Chat:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._special = dict(form.special)
+        try:
+            # Transformers' sandbox itself: what stands around it takes no clock but the machine's.
+            self._template = _compile_jinja_template(form.template)
+        except jinja2.TemplateError as error:
+            raise TemplateUnfit(f"is none: {str(error)[:200]}") from error
         added = self._tokenizer.get_added_tokens_decoder()
         self._spoken = {each.content for each in added.values()}
         self.special_texts = frozenset(
@@ -102,16 +108,20 @@ class Chat:
         if self.folds and conversation and conversation[0]["role"] == "system":
             conversation = folded(conversation)
         try:
-            rendered, _ = render_jinja_template(
-                [conversation],
-                chat_template=self.form.template,
-                add_generation_prompt=asking,
-                date_string=day.strftime("%d %b %Y"),
-                **self._special,
+            return str(
+                self._template.render(
+                    messages=conversation,
+                    tools=None,
+                    documents=None,
+                    add_generation_prompt=asking,
+                    # As llama.cpp tells it, in both of the ways that templates ask for it.
+                    date_string=day.strftime("%d %b %Y"),
+                    strftime_now=day.strftime,
+                    **self._special,
+                )
             )
         except Exception as error:  # a template is a program of strangers, and may raise anything
             raise TemplateRefuses(f"{type(error).__name__}: {str(error)[:200]}") from error
-        return str(rendered[0])
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Tokens of each text, no BOS added."""
@@ -138,7 +148,7 @@ class Chat:
 
     def is_blank(self, ids: Sequence[int]) -> bool:
         """Nothing is written by these tokens but special ones and space."""
-        return not self._tokenizer.decode(list(ids), skip_special_tokens=True).strip()
+        return not self._tokenizer.decode(list(ids), skip_special_tokens=True).strip(" \n\t▁")
 
     def check(self) -> None:
         """Can this template teach anything? Raises TemplateUnfit, which says why not."""

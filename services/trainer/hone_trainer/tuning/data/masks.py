@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hone_trainer.tuning.data.chat import Chat, TemplateRefuses
-from hone_trainer.tuning.data.rows import Row
+from hone_trainer.tuning.data.rows import Conversation, Row
 
 TOO_LONG = "longer than the context (most_tokens)"
 FORGED = "spells a special token of the tokenizer or a mark of the chat template"
@@ -120,12 +120,23 @@ class Masker:
     def _turn(self, row: Row, at: int) -> _Turn | LeftOut:
         try:
             prompt = self._chat.render(row.messages[:at], asking=True)
-            whole = self._chat.render(row.messages[: at + 1], asking=False)
+            answer = self._written(prompt, row.messages[: at + 1])
         except TemplateRefuses as error:
             return LeftOut(row.number, REFUSED, str(error))
-        if not prompt or not whole.startswith(prompt):
-            return LeftOut(row.number, OTHERWISE)
-        return _Turn(row, prompt, whole[len(prompt) :])
+        return _Turn(row, prompt, answer) if prompt and answer else LeftOut(row.number, OTHERWISE)
+
+    def _written(self, prompt: str, conversation: Conversation) -> str | None:
+        """What the template writes for the last message, an answer, where this prompt ends.
+
+        Some write the system message with the last question alone (Mistral), which is the last message no more once
+        it is answered. They write the answer as to a question without one.
+        """
+        whole = self._chat.render(conversation, asking=False)
+        if not whole.startswith(prompt):
+            question, answer = conversation[-2:]
+            prompt = self._chat.render([question], asking=True)
+            whole = self._chat.render([question, answer], asking=False)
+        return whole[len(prompt) :] if whole.startswith(prompt) else None
 
     def _tokens(self, turns: Sequence[_Turn]) -> list[_Tokens | LeftOut]:
         prompts = self._chat.encode([each.prompt for each in turns])
