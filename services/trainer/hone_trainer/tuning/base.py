@@ -123,9 +123,19 @@ def load_model(folder: Path, device: str, dtype: str, *, four_bit: bool = False)
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise BaseUnfit(folder, f"cannot be loaded: {str(error)[:300]}; get the model again") from error
+    _keep_4_bits_as_they_are(model)
     model.config.use_cache = False
     model.requires_grad_(False)
     return model.eval()
+
+
+def _keep_4_bits_as_they_are(model: Any) -> None:
+    """On CPUs with bf16 instructions bitsandbytes packs a layer's weights anew the first time that it predicts, for
+    good and coarser, and through packed ones no gradient goes back: after a first held-out loss training would go
+    wrong without a word."""
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def with_adapter(model: Any, settings: Decided, base: Path, continue_from: Path | None = None) -> PeftModel:
