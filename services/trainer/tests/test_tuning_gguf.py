@@ -35,9 +35,14 @@ def logits(model: Any) -> torch.Tensor:
     return found
 
 
+def loaded(folder: Path) -> Any:
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return model.eval()
+
+
 def spoiled(folder: Path) -> Any:
     """The model with none of its text's weights left."""
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    model = loaded(folder)
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "vision" not in name and "projector" not in name:
@@ -49,7 +54,7 @@ def spoiled(folder: Path) -> Any:
 def test_every_weight_of_every_family_comes_back(tmp_path: Path, family: str) -> None:
     folder = make(family, tmp_path / "model")
     convert(folder, tmp_path / "m.gguf", Quant.F32)
-    expected = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    expected = loaded(folder)
     model = spoiled(folder)
     filled = gguf_model.fill(model, tmp_path / "m.gguf")
     for (name, weight), (_, right) in zip(model.named_parameters(), expected.named_parameters(), strict=True):
@@ -68,7 +73,7 @@ def test_what_is_measured_is_what_llama_cpp_computes_with(tmp_path: Path, wide: 
     convert(wide, tmp_path / "m.gguf", quant)
     model = spoiled(wide)
     filled = gguf_model.fill(model, tmp_path / "m.gguf")
-    ours, exact = (_log_probabilities(each) for each in (model, AutoModelForCausalLM.from_pretrained(wide)))
+    ours, exact = (_log_probabilities(each) for each in (model, loaded(wide)))
     theirs = Engine(tmp_path / "m.gguf").log_probabilities(IDS[0].tolist(), len(ours))
     # llama.cpp rounds activations, too, to 8 bits or bf16: that is left between the two.
     assert _divergence(theirs, ours) < 2e-3
