@@ -126,7 +126,7 @@ class Checkpoints:
             _write(part, step, tensors, state, self._identity)
             self._put_in_place(part, final)
         except (OSError, SafetensorError) as error:
-            if _is_full(error):
+            if is_full(error):
                 raise DiskFull(self._folder, size_bytes + _SPARE_BYTES) from error
             raise
         finally:
@@ -251,7 +251,8 @@ def _sealed(manifest: Mapping[str, Any]) -> bytes:
     return json.dumps({"manifest": manifest, "sha256": digest}, sort_keys=True, indent=1).encode() + b"\n"
 
 
-def _is_full(error: Exception) -> bool:
+def is_full(error: Exception) -> bool:
+    """Whether the disk was full."""
     if isinstance(error, OSError):
         return error.errno in _FULL
     return any(f"(os error {number})" in str(error) for number in _FULL)  # as Rust words it
