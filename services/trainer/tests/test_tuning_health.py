@@ -62,7 +62,8 @@ class Patient:
         for _ in range(steps):
             taught = cast(Tokenised, data or self.data)
             losses, _ = trained_losses(self.model, taught, micro, SETTINGS, self.reading.pad_id)
-            losses.mean().backward()
+            mean: Any = losses.mean()
+            mean.backward()
             optimizer.step()
             optimizer.zero_grad()
 

@@ -61,7 +61,8 @@ def learned(base: Path, folder: Path, data: Tokenised, *, four_bit: bool = False
     micro = MicroBatch(tuple((each,) for each in range(len(data))))
     for _ in range(30):
         losses, _weights = trained_losses(model, data, micro, settings, 0)
-        losses.mean().backward()
+        mean: Any = losses.mean()
+        mean.backward()
         optimizer.step()
         optimizer.zero_grad()
     save_adapter(model, folder, base)

@@ -113,7 +113,8 @@ def logits(model: Any) -> torch.Tensor:
 
 
 def loaded(folder: Path) -> Any:
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return model.eval()
 
 
 @pytest.mark.parametrize("name", MODELS)
