@@ -163,7 +163,8 @@ def _training(service: Service, settings: HubSettings) -> None:
     conversions = FolderConversions(roots, errands, settings.parallel_conversions)
     service.answers(RequestCheckpoint, checkpoints.find)
     service.answers(RequestConversion, conversions.convert)
-    service.answers(ReadPrompts, EnginePrompts(roots, settings.proof_limit_s).read)
+    prompts = EnginePrompts(roots, errands, settings.proof_limit_s, settings.inspect_limit_s)
+    service.answers(ReadPrompts, prompts.read)
     service.background(errands.keep)
     service.background(checkpoints.keep_sweeping)
 

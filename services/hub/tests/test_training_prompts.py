@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hub_parts.engine import Engine
 from hub_parts.models import TEMPLATE, Library, TinyModel
+from running import until
 from transformers import AutoTokenizer
 
 from hone_contracts.hub import PromptsRead, ReadPrompts
@@ -17,6 +18,7 @@ from hone_hub.convert import Quant, convert
 from hone_hub.file_roots import FileRoots
 from hone_hub.refusals import Refused
 from hone_hub.training import prompts
+from hone_hub.training.errands import Errands
 from hone_hub.training.prompts import EnginePrompts
 
 pytestmark = pytest.mark.slow
@@ -41,7 +43,7 @@ def folder_of(library: Library, to: Path, template: str, add_bos: bool) -> Path:
 
 
 async def read(folder: Path, *chats: tuple[dict[str, str], ...]) -> PromptsRead:
-    engine = EnginePrompts(FileRoots((folder.parent,)), 120)
+    engine = EnginePrompts(FileRoots((folder.parent,)), Errands(), limit_s=120, wait_s=120)
     return await engine.read(ReadPrompts(source_uri=folder.as_uri(), conversations=chats))
 
 
@@ -99,6 +101,24 @@ async def test_what_the_template_refuses_is_none_and_what_ends_an_answer_is_told
     assert [text is None for text in told.rendered] == [False, True, False]
     assert [ids is None for ids in told.token_ids] == [False, True, False]
     assert told.end_ids == (1, 2)
+
+
+async def test_an_answer_that_takes_longer_than_one_waits_is_there_for_who_asks_again(
+    library: Library, tmp_path: Path
+) -> None:
+    folder = folder_of(library, tmp_path / "model", TEMPLATE, add_bos=False)
+    engine = EnginePrompts(FileRoots((tmp_path,)), Errands(), limit_s=120, wait_s=0)
+    question = ReadPrompts(source_uri=folder.as_uri(), conversations=CHATS)
+
+    async def told() -> PromptsRead | None:
+        try:
+            return await engine.read(question)
+        except Refused as refused:
+            assert (refused.code, refused.transient) == ("still_reading", True)
+            return None
+
+    assert await told() is None
+    assert await until(told) == await read(folder, *CHATS)
 
 
 async def test_what_is_no_small_folder_is_refused(

@@ -96,7 +96,7 @@ class FolderConversions:
             raise FileMissing(source, "give the folder that holds config.json and model.safetensors")
         wanted = Wanted(
             source=source,
-            files=_listed(source),
+            files=listed(source),
             quantization=question.quantization,
             name=question.name,
             version=question.version,
@@ -160,8 +160,8 @@ def _record_of(target: Path) -> Path:
     return target.with_name(f"{target.name}.json")
 
 
-def _listed(folder: Path) -> str:
-    """Raises FileUnreadable."""
+def listed(folder: Path) -> str:
+    """A digest of its files' names, sizes and times. Raises FileUnreadable."""
     digest = hashlib.sha256()
     try:
         for path in sorted(folder.iterdir())[:_MOST_SOURCE_FILES]:

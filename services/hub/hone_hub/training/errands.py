@@ -39,14 +39,17 @@ class Errands:
         self._forgotten_after_s, self._wait_s = forgotten_after_s, wait_s
         self._running: dict[Hashable, _Errand] = {}
 
-    async def ask(self, key: Hashable, work: Callable[[OnStep], Awaitable[T]]) -> T | Step:
-        """What came of it, or how far it is. Raises what it raised: whoever asks after that begins it anew."""
+    async def ask(
+        self, key: Hashable, work: Callable[[OnStep], Awaitable[T]], wait_s: float | None = None
+    ) -> T | Step:
+        """What came of it within ``wait_s``, or how far it is. Raises what it raised: whoever asks after that begins
+        it anew."""
         errand = self._running.get(key)
         if errand is None:
             errand = self._running[key] = _Errand(time.monotonic())
             errand.task = asyncio.create_task(_awaited(work(errand.heard)))
         errand.asked_at = time.monotonic()
-        await asyncio.wait({errand.task}, timeout=self._wait_s)
+        await asyncio.wait({errand.task}, timeout=self._wait_s if wait_s is None else wait_s)
         if not errand.task.done() or errand.task.cancelled():
             return errand.last or _NOTHING_YET
         self._forget(key, errand)

@@ -46,6 +46,16 @@ class TooLargeToRead(TrainingError):
         self.size_bytes = size_bytes
 
 
+class StillReading(TrainingError):
+    """A large vocabulary on a busy machine. It goes on, and who asks again gets the answer."""
+
+    status = 503
+    transient = True
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"the prompts of {folder} are still being read", "ask again in a moment")
+
+
 class PromptsTooLong(TrainingError):
     """The answer would be larger than a message may be."""
 

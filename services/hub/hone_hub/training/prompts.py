@@ -8,6 +8,7 @@ one; where it does not, the template's stays.
 
 import asyncio
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from hone_contracts.hub import PromptsRead, ReadPrompts
@@ -16,8 +17,11 @@ from hone_hub import worker_process
 from hone_hub.errors import FileMissing, FileUnreadable, HubError, TookTooLong
 from hone_hub.file_roots import FileRoots
 from hone_hub.refusals import Refused
-from hone_hub.training.errors import PromptsTooLong, TooLargeToRead
+from hone_hub.training.conversions import listed
+from hone_hub.training.errands import Errands
+from hone_hub.training.errors import PromptsTooLong, StillReading, TooLargeToRead
 from hone_hub.work import Conversation, ConvertWork, Proof, ProveWork, Step
+from hone_hub.worker_process import OnStep
 
 _AT_A_TIME = 2
 _MOST_WEIGHT_BYTES = 1 << 30
@@ -27,8 +31,10 @@ _CONTEXT_TOKENS = 64  # nothing is answered
 
 
 class EnginePrompts:
-    def __init__(self, roots: FileRoots, limit_s: float) -> None:
-        self._roots, self._limit_s = roots, limit_s
+    """Gives up after ``limit_s``; an answer waits ``wait_s``, and is there for whoever asks the same again."""
+
+    def __init__(self, roots: FileRoots, errands: Errands, limit_s: float, wait_s: float) -> None:
+        self._roots, self._errands, self._limit_s, self._wait_s = roots, errands, limit_s, wait_s
         self._turns = asyncio.Semaphore(_AT_A_TIME)
 
     async def read(self, question: ReadPrompts) -> PromptsRead:
@@ -36,13 +42,21 @@ class EnginePrompts:
         try:
             source = self._roots.path_of(question.source_uri)
             _check_small(source)
-            async with asyncio.timeout(self._limit_s), self._turns:
-                proof = await _proof(source, question.conversations)
-            return _answer(proof)
-        except TimeoutError as error:
-            raise Refused.because(TookTooLong(self._limit_s)) from error
+            key = ("prompts", source, listed(source), question.model_dump_json())
+            came = await self._errands.ask(key, partial(self._read, source, question), self._wait_s)
+            if isinstance(came, Step):
+                raise StillReading(source)
         except HubError as error:
             raise Refused.because(error) from error
+        return came
+
+    async def _read(self, source: Path, question: ReadPrompts, _tell: OnStep) -> PromptsRead:
+        """Raises HubError, Refused."""
+        try:
+            async with asyncio.timeout(self._limit_s), self._turns:
+                return _answer(await _proof(source, question.conversations))
+        except TimeoutError as error:
+            raise TookTooLong(self._limit_s) from error
 
 
 async def _proof(source: Path, conversations: tuple[Conversation, ...]) -> Proof:
