@@ -85,7 +85,7 @@ def _labelled(
 ) -> Iterator[Row]:
     for one, each in zip(judged, rendered, strict=True):
         for pair in each.pairs:
-            if pair.user and pair.assistant:
+            if pair.user.strip() and pair.assistant.strip():
                 system = [{"role": "system", "content": pair.system}] if pair.system else []
                 yield {
                     "prompt": [*system, {"role": "user", "content": pair.user}],

@@ -18,7 +18,7 @@ The whole recipe, from top to bottom:
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,8 +28,9 @@ from torch import Tensor
 from hone_trainer.tuning.base import DTYPES
 from hone_trainer.tuning.data.batches import MicroBatch, Step, plan
 from hone_trainer.tuning.data.tokenised import Tokenised
+from hone_trainer.tuning.distributed import Group
 from hone_trainer.tuning.errors import OneSided
-from hone_trainer.tuning.settings import Decided
+from hone_trainer.tuning.settings import Decided, Settings
 from hone_trainer.tuning.sft import trained_losses
 
 LEAST_RATIO, MOST_RATIO = 1.0, 4 / 3
@@ -41,15 +42,25 @@ MOST_WEIGHT = 100.0
 class KahnemanTversky:
     """A `recipe.Recipe`. Raises OneSided."""
 
-    def __init__(self, train: Tokenised, held_out: Tokenised, settings: Decided, pad_id: int) -> None:
+    def __init__(
+        self,
+        train: Tokenised,
+        held_out: Tokenised,
+        settings: Decided,
+        pad_id: int,
+        *,
+        group: Group | None = None,
+    ) -> None:
+        """Of several processes that share ``group`` each finds its part of a step's z."""
         self._train, self._settings, self._pad_id = train, settings, pad_id
         self._balance = balance(train, settings)
+        self._group = group or Group()
         self._distance = 0.0
         self._measure = _HeldOut(held_out, settings, pad_id)
 
     def begin_step(self, model: Any, step: Step) -> None:
-        """Find the step's z. Every process finds it for the whole step, so that all of them have the same."""
-        self._distance = distance(model, self._train, members_of(step), self._settings, self._pad_id)
+        swapped = Swapped(self._train, members_of(step))
+        self._distance = distance(model, swapped, self._settings, self._pad_id, self._group)
 
     def total(self, step: Step) -> float:
         return sum(float(self._train.weights[each]) for each in members_of(step))
@@ -83,7 +94,7 @@ class Balance:
     bad: float = 1.0
 
 
-def balance(data: Tokenised, settings: Decided) -> Balance:
+def balance(data: Tokenised, settings: Settings) -> Balance:
     """What was set; else the least that brings g·good / (b·bad) into [1, 4/3]. Raises OneSided."""
     assert data.labels is not None
     good, bad = float(data.weights[data.labels].sum()), float(data.weights[~data.labels].sum())
@@ -108,18 +119,16 @@ def kto_losses(rewards: Tensor, good: Tensor, distance: float, beta: float, weig
 
 
 def answer_likelihoods(
-    model: Any, data: Tokenised, micro: MicroBatch, settings: Decided, pad_id: int
+    model: Any, data: "Tokenised | Swapped", micro: MicroBatch, settings: Decided, pad_id: int
 ) -> Tensor:
     """Log likelihood of each answer, nats, [sequences of the micro-batch] in the order of its rows."""
-    losses, _ = trained_losses(model, data, micro, settings, pad_id)
+    losses, _ = trained_losses(model, data, micro, settings, pad_id)  # type: ignore[arg-type]  # as much as is read
     counts = [int(data.trained(each).sum()) for each in members_of((micro,))]
     return torch.stack([-part.sum() for part in losses.split(counts)])
 
 
-def distance(model: Any, data: Tokenised, members: Sequence[int], settings: Decided, pad_id: int) -> float:
-    """z of these sequences, nats; 0 where none has another's prompt. A pair that is longer than what is trained is
-    cut, so that it takes no more memory."""
-    swapped = Swapped(data, members, int(data.lengths.max()))
+def distance(model: Any, swapped: "Swapped", settings: Decided, pad_id: int, group: Group) -> float:
+    """z, nats; 0 of no pairs. The same in all processes of the group."""
     if not len(swapped):
         return 0.0
     unpacked = settings.model_copy(update={"packing": False})
@@ -131,20 +140,23 @@ def distance(model: Any, data: Tokenised, members: Sequence[int], settings: Deci
         epochs=1.0,
         seed=0,
     )
-    found = 0.0
+    found = torch.zeros(1, dtype=torch.float64)
     with torch.no_grad(), calm(model), _autocast(settings):
-        for micro in step:
-            tuned = answer_likelihoods(model, cast(Tokenised, swapped), micro, unpacked, pad_id)
+        for micro in step[group.rank :: group.world]:
+            tuned = answer_likelihoods(model, swapped, micro, unpacked, pad_id)
             with base_alone(model):
-                base = answer_likelihoods(model, cast(Tokenised, swapped), micro, unpacked, pad_id)
-            found += float((tuned - base).double().sum())
-    return max(0.0, found / len(swapped))
+                base = answer_likelihoods(model, swapped, micro, unpacked, pad_id)
+            found += (tuned - base).double().sum().cpu()
+    group.sum([found])
+    return max(0.0, float(found) / len(swapped))
 
 
 class Swapped:
-    """Prompts with the answers of others, as a `Tokenised` is read."""
+    """Prompts with the answers of others. A pair that is longer than what is trained is cut, so that it takes no more
+    memory."""
 
-    def __init__(self, data: Tokenised, members: Sequence[int], longest: int) -> None:
+    def __init__(self, data: Tokenised, members: Sequence[int]) -> None:
+        longest = int(data.lengths.max())
         pairs = [_swap(data, each, other) for each, other in partners(data, members)]
         pairs = [(tokens[:longest], trained[:longest]) for tokens, trained in pairs]
         self._pairs = [each for each in pairs if each[1].any()]
@@ -207,6 +219,7 @@ class _HeldOut:
             seed=0,
         )  # fmt: skip
         self._micros = [micro for step in steps for micro in step]
+        self._swapped = Swapped(data, members_of(tuple(self._micros)))
         self._base: Tensor | None = None
 
     def __call__(self, model: Any) -> dict[str, float]:
@@ -218,7 +231,7 @@ class _HeldOut:
                 with base_alone(model):
                     self._base = self._likelihoods(model)
             rewards = self._likelihoods(model) - self._base
-        z = distance(model, data, members, settings, self._pad_id)
+        z = distance(model, self._swapped, settings, self._pad_id, Group())
         good, weights = _judged(data, members, rewards)
         losses = kto_losses(rewards, good, z, settings.kto_beta, Balance())
         sides = [side for side in (good, ~good) if side.any()]

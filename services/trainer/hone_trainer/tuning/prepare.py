@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from hone_trainer.finetune.events import Line
-from hone_trainer.tuning import fingerprint, merging, own_base, parity, prediction, tracking
+from hone_trainer.tuning import fingerprint, kto, merging, own_base, parity, prediction, tracking
 from hone_trainer.tuning.base import Reading, context_of, load_tokenizer
 from hone_trainer.tuning.data.batches import plan
 from hone_trainer.tuning.data.tokenised import Tokenised, tokenise
@@ -36,6 +36,8 @@ def prepare(spec: Spec, tell: Tell, ending: Callable[[], bool]) -> dict[str, Any
         merging.check(spec.checkpoint, spec.adapter)
     resolved = resolved.picked(most_tokens=context_of(spec.checkpoint), **_of_machine(resolved.settings))
     train, held_out = _data(spec, reading, resolved.settings, tell, ending)
+    if spec.kind == "kto":
+        kto.balance(train, resolved.settings)  # raises where one of the two sides is missing
     resolved, predicted = prediction.decide(spec.checkpoint, resolved, train, held_out, spec.out)
     steps = _steps(train, resolved.settings)
     every = max(1, steps // _MEASURES)
