@@ -51,7 +51,11 @@ def train(spec: Spec, tell: Tell, ending: Callable[[], bool]) -> dict[str, Any]:
             base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
             base.enable_input_require_grads()
         model = with_adapter(base, settings, spec.checkpoint, spec.adapter)
-        recipe = _recipe(spec, data, held_out, settings, prepared.pad_id)
+        recipe: Recipe = (
+            KahnemanTversky(data, held_out, settings, prepared.pad_id, group=group)
+            if spec.kind == "kto"
+            else Supervised(data, held_out, settings, prepared.pad_id)
+        )
         steps = plan(
             data.lengths, batch=settings.batch, micro_tokens=settings.micro_tokens, packed=settings.packing,
             epochs=settings.epochs, seed=settings.seed,
@@ -131,11 +135,6 @@ def identity(spec: Spec, prepared: Prepared, data: Tokenised, world: int) -> Ide
         seed=prepared.settings.seed,
         world=world,
     )
-
-
-def _recipe(spec: Spec, data: Tokenised, held_out: Tokenised, settings: Decided, pad_id: int) -> Recipe:
-    kind = KahnemanTversky if spec.kind == "kto" else Supervised
-    return kind(data, held_out, settings, pad_id)
 
 
 def _rehearse(loop: Loop, steps: list[Step], settings: Decided, tell: Tell) -> dict[str, Any]:
