@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from hub_parts.deploying import VERSION, announced, deployed, failure, hub, orde
 from hub_parts.models import TEMPLATE
 from hub_parts.ollamas import CHATML, Ollama
 from hub_parts.placing import sha256
+from hub_parts.starter import STARTER
 from pydantic import SecretStr
 from running import until
 
+from hone_chassis import rpc
 from hone_contracts.deployment import ModelDeployed
+from hone_contracts.hub import Conversion, RequestConversion
 from hone_contracts.registry import ServedVersion
 from hone_contracts.training import TrainingCompleted
 from hone_hub.deploy.ollama.errors import PromptDiffers
@@ -43,6 +47,7 @@ def settings(nats_server: Any, tmp_path: Path) -> HubSettings:
         file_roots=(tmp_path / "given",),
         graceful_timeout_s=0.2,
         retry_delay_s=0.05,
+        starter_dir=STARTER.parent,
         OLLAMA_HOST="127.0.0.1:9",
     )
 
@@ -77,6 +82,30 @@ async def test_the_file_that_was_evaluated_is_served_byte_for_byte(settings: Hub
         ends = await until(lambda: announced(service, wanted.correlation_id), lambda found: len(found) == 2)
         assert isinstance(ends[1], ModelDeployed)
     assert versions(settings) == FILES
+
+
+async def test_what_the_hub_converted_for_a_run_is_what_it_deploys(
+    settings: HubSettings, run: Path, starter: Path
+) -> None:
+    merged = Path(shutil.copytree(starter, run / "merged"))
+    wanted = RequestConversion(
+        source_uri=merged.as_uri(),
+        target_uri=(run / "model.gguf").as_uri(),
+        quantization="f16",
+        name="hone-starter",
+        version=VERSION,
+    )
+    async with hub(settings) as service:
+
+        async def convert() -> Conversion:
+            client = service.running.client
+            return await rpc.ask(client, RequestConversion.subject, wanted, Conversion, 30)
+
+        told = await until(convert, lambda each: each.sha256 is not None)
+        done = await deployed(service, order(gguf=run / "model.gguf", gguf_sha256=told.sha256))
+    assert (done.sha256, done.size_bytes) == (told.sha256, told.size_bytes)
+    assert done.proof["answers"][0] == '[{"r":["member","1:N","loans"]}]'
+    assert done.proof["template"] == "4 conversations rendered as the base's template does"
 
 
 async def test_a_file_on_another_disk_is_copied(

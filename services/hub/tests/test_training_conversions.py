@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -127,6 +129,44 @@ async def test_a_worker_that_is_killed_in_the_middle_leaves_nothing(source: Path
     assert await refusal(conversions, wanted) == "worker_died"
     assert lying(out) == []
     assert (await done(conversions, wanted)).sha256 is not None
+
+
+async def test_a_hub_that_is_killed_in_the_middle_leaves_its_work_to_the_next(
+    source: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    wanted = question(source, out / "model.gguf")
+    hubs = [sys.executable, "-c", _ANOTHER_HUB, str(tmp_path), wanted.model_dump_json()]
+    with subprocess.Popen(hubs, start_new_session=True) as other:
+        (worker,) = await until(lambda: psutil.Process(other.pid).children(), limit_s=60)
+        worker.suspend()
+        waiting = asyncio.create_task(done(hub(tmp_path), wanted))
+        await asyncio.sleep(0.5)
+        assert not waiting.done(), "one at a time"
+        other.kill()
+    worker.resume()
+    told = await waiting
+    assert told.sha256 == hashlib.sha256((out / "model.gguf").read_bytes()).hexdigest()
+    await until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+    assert lying(out) == ["model.gguf", "model.gguf.json"]
+
+
+_ANOTHER_HUB = """
+import asyncio, sys
+from pathlib import Path
+from hone_contracts.hub import RequestConversion
+from hone_hub.file_roots import FileRoots
+from hone_hub.training.conversions import FolderConversions
+from hone_hub.training.errands import Errands
+
+async def main():
+    hub = FolderConversions(FileRoots((Path(sys.argv[1]),)), Errands(), parallel=1)
+    await hub.convert(RequestConversion.model_validate_json(sys.argv[2]))
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
 
 
 async def test_what_nobody_asks_for_any_more_is_ended(source: Path, tmp_path: Path) -> None:
