@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from hone_chassis import Permanent
+from hone_chassis import Permanent, Transient
 from hone_contracts.errors import ErrorBody
 from hone_contracts.training import Method
 
@@ -168,6 +168,13 @@ class Superseded(TrainerError):
 
 class ProcessFailed(TrainerError):
     """The process that changes weights ended with an error of its own, or without a word."""
+
+    def __init__(self, body: ErrorBody) -> None:
+        super().__init__(body.code, body.title, body.detail, body.status, body.fields)
+
+
+class ProcessDied(Transient):
+    """The process that changes weights was ended from outside: the run goes on from its checkpoint."""
 
     def __init__(self, body: ErrorBody) -> None:
         super().__init__(body.code, body.title, body.detail, body.status, body.fields)

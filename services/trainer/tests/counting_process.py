@@ -16,6 +16,15 @@ def main() -> int:
     began = step = max((int(path.name) for path in checkpoints.glob("[0-9]*")), default=0)
     with (folder / "metrics.jsonl").open("a", encoding="utf-8") as metrics:
         while step < steps and not asked and not (folder / "control").exists():
+            if (checkpoints.parent / "full").exists():
+                error = {
+                    "code": "tuning_disk_full",
+                    "title": "Full",
+                    "detail": "the disk is full",
+                    "status": 507,
+                }
+                tell(stage="failed", message="full", error=error)
+                return 1
             time.sleep(pace_s)
             step += 1
             line = {"step": step, "loss": 3.0 / step, "learning_rate": 1e-4}

@@ -1,6 +1,7 @@
 """A run in training is paused, goes on, ends early, is handed back; nothing of it is lost or done twice."""
 
 import asyncio
+import signal
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -222,3 +223,46 @@ async def test_a_worker_that_is_told_to_end_hands_its_run_to_another_at_once(
             run = await trainer.run_in("deploying")
         assert (run.figures["began"], run.attempt) == (behind, 2)
         assert len(await trainer.told(TrainingCompleted)) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_process_that_is_ended_from_outside_is_begun_again_from_its_checkpoint(
+    nats_server: Any, sqlite_url: str, tmp_path: Path, number: int
+) -> None:
+    async with training(nats_server.url, sqlite_url, tmp_path, loop=LATER) as trainer:
+        await begun(trainer, by_lora(steps=200), tmp_path)
+        counters(tmp_path)[0].send_signal(number)
+        run = await trainer.run_in("deploying")
+        assert run.attempt == 2 and run.figures["began"] >= 30
+        assert len(await trainer.told(TrainingCompleted)) == 1 and await trainer.told(TrainingFailed) == []
+
+
+async def test_a_process_that_is_killed_again_and_again_fails_its_run_with_the_reason(
+    nats_server: Any, sqlite_url: str, tmp_path: Path
+) -> None:
+    async with training(nats_server.url, sqlite_url, tmp_path, loop=LATER, set_max_deliver=2) as trainer:
+        await begun(trainer, by_lora(), tmp_path)
+        first = counters(tmp_path)[0]
+        first.kill()
+        await until(lambda: counters(tmp_path), lambda found: found and found[0].pid != first.pid)
+        counters(tmp_path)[0].kill()
+        run = await trainer.run_in("failed")
+        assert (
+            run.error is not None and "signal 9" in run.error.detail and "out of memory" in run.error.detail
+        )
+
+
+async def test_a_full_disk_pauses_a_run_until_somebody_made_room(
+    nats_server: Any, sqlite_url: str, tmp_path: Path
+) -> None:
+    async with training(nats_server.url, sqlite_url, tmp_path, loop=LATER) as trainer:
+        run_id = await begun(trainer, by_lora(steps=200), tmp_path)
+        full = tmp_path / "trainer/runs" / run_id / "full"
+        full.touch()
+        run = await trainer.run_in("paused")
+        assert run.error is not None and run.error.detail == "the disk is full"
+        full.unlink()
+        assert (await steer(trainer, run_id, "resume")).error is None
+        run = await trainer.run_in("deploying")
+        assert run.figures["began"] >= 30 and run.error is None
+        assert await trainer.told(TrainingFailed) == []

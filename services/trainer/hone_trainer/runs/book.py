@@ -71,15 +71,19 @@ async def queue(
     session: AsyncSession, run_id: str, command: UUID, *guards: ColumnElement[bool], **values: object
 ) -> RowMapping | None:
     """From now on ``command`` is the one that may be worked on, and whoever had the run has it no more."""
-    return await change(
-        session, run_id, *guards, state="queued", command=str(command), fence=_R.fence + 1, **values
-    )
+    begins = {"state": "queued", "command": str(command), "fence": _R.fence + 1, "error": None}
+    return await change(session, run_id, *guards, **begins | values)
 
 
-async def pause(session: AsyncSession, run_id: str) -> RowMapping | None:
-    """No worker has the run, and none will take it. None when it is not one that waits or trains."""
+async def pause(
+    session: AsyncSession, run_id: str, *guards: ColumnElement[bool], error: ErrorBody | None = None
+) -> RowMapping | None:
+    """No worker has the run, and none will take it. None when it is not one that waits or trains. ``error``: why it
+    was not a person who paused it."""
+    told = None if error is None else error.model_dump(mode="json")
     may = _R.state.in_(("queued", "training"))
-    return await change(session, run_id, may, state="paused", command=None, fence=_R.fence + 1)
+    values = {"state": "paused", "command": None, "fence": _R.fence + 1, "error": told}
+    return await change(session, run_id, may, *guards, **values)
 
 
 async def advance(

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hone_chassis import ProgressPublisher
 from hone_chassis.logs import get_logger
 from hone_contracts.errors import ErrorBody
-from hone_trainer.errors import ProcessFailed
+from hone_trainer.errors import ProcessDied, ProcessFailed
 from hone_trainer.runs.holding import Hold
 
 log = get_logger(__name__)
@@ -60,7 +60,8 @@ async def run(
     when it takes longer than ``hold`` allows (5 s without one).
 
     ``control``: the file in which the process finds the word `stop` when ``hold.stop`` is set. ``give_up``: at this
-    event it is asked to end, as if it were paused. Raises ProcessFailed; Stopped after ``give_up``.
+    event it is asked to end, as if it were paused. Raises ProcessFailed; ProcessDied when it was ended from outside
+    and keeps checkpoints; Stopped after ``give_up``.
     """
     if hold is not None:
         hold.check()
@@ -79,7 +80,10 @@ async def run(
         return last.figures
     if give_up is not None and give_up.is_set() and _ended_as_asked(last, process):
         raise Stopped
-    raise ProcessFailed(_error(last, process.returncode, "\n".join(errors)))
+    error = _error(last, process.returncode, "\n".join(errors))
+    if hold is not None and hold.checkpoints and _was_ended(last, process, error):
+        raise ProcessDied(error)
+    raise ProcessFailed(error)
 
 
 async def _started(command: Sequence[str]) -> Process:
@@ -215,6 +219,15 @@ def _kill(process: Process) -> None:
 def _ended_as_asked(last: Line | None, process: Process) -> bool:
     told = last is not None and last.stage == "cancelled"
     return told or process.returncode in (-signal.SIGTERM, 128 + signal.SIGTERM)
+
+
+def _was_ended(last: Line | None, process: Process, error: ErrorBody) -> bool:
+    """By a signal that was not ours: for want of memory, by the machine that shuts down. Of several that train
+    together, it may have been another."""
+    silent = last is None or last.error is None
+    return error.code == "tuning_processes_lost" or (
+        silent and (_ended_as_asked(last, process) or (process.returncode or 0) < 0)
+    )
 
 
 def _error(last: Line | None, returncode: int | None, errors: str) -> ErrorBody:

@@ -31,7 +31,7 @@ from hone_contracts.training import (
     TrainModel,
 )
 from hone_trainer.asking import Asking
-from hone_trainer.errors import DatasetBad, NotThereYet, Superseded
+from hone_trainer.errors import DatasetBad, NotThereYet, ProcessDied, Superseded
 from hone_trainer.examples import Example
 from hone_trainer.runs import book, ending
 from hone_trainer.runs.curves import Curves
@@ -42,6 +42,8 @@ from hone_trainer.runs.offering import Offering
 from hone_trainer.runs.placing import command_for
 
 log = get_logger(__name__)
+
+_DISK_FULL = "tuning_disk_full"
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,24 @@ class Worker:
         except HandBack:
             return Outcome(write=_hand_back(run))
         except HandlingError as error:
-            if error.transient and delivery < self.deliveries:
+            if error.transient and delivery < self.deliveries and not self._ends_with_us(error):
                 raise
-            return Outcome(write=self._failure(run, command, error))
+            return await self._without_version(error, command, progress, hold)
         return Outcome(write=self._success(run, command, made, planned, dataset))
+
+    def _ends_with_us(self, error: HandlingError) -> bool:
+        """What ends a service may end its processes as well: the run has not failed, and need not wait its turn."""
+        return isinstance(error, ProcessDied) and self.stopping()
+
+    async def _without_version(
+        self, error: HandlingError, command: TrainModel, progress: ProgressPublisher, hold: Hold
+    ) -> Outcome:
+        if self._ends_with_us(error):
+            return Outcome(write=_hand_back(hold.run))
+        if error.code == _DISK_FULL and hold.checkpoints:
+            await progress("paused", f"{error.detail}: `hone jobs resume {hold.run_id}`"[:500])
+            return Outcome(write=_pause(hold.run, error))
+        return Outcome(write=self._failure(hold.run, command, error))
 
     def save_needs_s(self) -> float:
         """When the service stops: what runs in hand need to write their checkpoints and be handed back."""
@@ -206,6 +222,16 @@ class Worker:
                 announce(session, failure(command, error.body()))
 
         return write
+
+
+def _pause(run: RowMapping, error: HandlingError) -> Any:
+    """Somebody has to make room first, and then it can go on."""
+
+    async def write(session: AsyncSession) -> None:
+        if await book.pause(session, run["id"], book.held_by(run["fence"]), error=error.body()) is not None:
+            log.warning("the run is paused", run_id=run["id"], error=error.detail)
+
+    return write
 
 
 def _hand_back(run: RowMapping) -> Any:
