@@ -12,9 +12,9 @@ from typing import Any
 
 import jinja2
 from tokenizers import Tokenizer
-from transformers.utils.chat_template_utils import _compile_jinja_template
 
 from hone_trainer.tuning.data.rows import Conversation
+from hone_trainer.tuning.data.template import clock, compiled
 from hone_trainer.tuning.errors import TemplateUnfit
 
 A_DAY = date(2024, 7, 26)
@@ -57,8 +57,7 @@ class Chat:
         self._tokenizer.no_padding()
         self._special = dict(form.special)
         try:
-            # Transformers' sandbox itself: what stands around it takes no clock but the machine's.
-            self._template = _compile_jinja_template(form.template)
+            self._template = compiled(form.template)
         except jinja2.TemplateError as error:
             raise TemplateUnfit(f"is none: {str(error)[:200]}") from error
         added = self._tokenizer.get_added_tokens_decoder()
@@ -114,9 +113,7 @@ class Chat:
                     tools=None,
                     documents=None,
                     add_generation_prompt=asking,
-                    # As llama.cpp tells it, in both of the ways that templates ask for it.
-                    date_string=day.strftime("%d %b %Y"),
-                    strftime_now=day.strftime,
+                    **clock(day),
                     **self._special,
                 )
             )

@@ -21,7 +21,7 @@ from hone_trainer.tuning.errors import RowsInvalid, TokenisingStopped
 CHUNK_ROWS = 512
 CHUNK_BYTES = 1 << 20
 ALONE_BELOW_BYTES = 8 << 20
-"""Of a file: a process takes three seconds to start, and reads some 4 MB meanwhile."""
+"""Of a file: one process has read it by the time that others have started."""
 
 _AHEAD = 3  # chunks a process: what waits is what memory holds
 _MOST_PROCESSES = 16
