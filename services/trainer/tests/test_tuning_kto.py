@@ -17,13 +17,15 @@ from hone_trainer.tuning import kto
 from hone_trainer.tuning.base import load_model, load_tokenizer, with_adapter
 from hone_trainer.tuning.data.batches import MicroBatch, Step, plan
 from hone_trainer.tuning.data.tokenised import Tokenised, tokenise
+from hone_trainer.tuning.distributed import Group
 from hone_trainer.tuning.errors import OneSided
 from hone_trainer.tuning.kto import (
     KahnemanTversky,
+    Likelihoods,
     Swapped,
-    answer_likelihoods,
+    adapter_of,
+    as_it_began,
     balance,
-    base_alone,
     members_of,
     partners,
 )
@@ -91,9 +93,10 @@ class Bench:
             torch.optim.Adam(adapter.values(), lr=0.02),
         )
         micro = MicroBatch(tuple((each,) for each in range(len(swapped))))
+        likelihoods = Likelihoods(settings, self.reading.pad_id, None, Group())
         for _ in range(4):
             optimizer.zero_grad()
-            (-answer_likelihoods(model, swapped, micro, settings, self.reading.pad_id).mean()).backward()
+            (-likelihoods.now(model, swapped, micro).mean()).backward()
             optimizer.step()
         optimizer.zero_grad()
         return {name: each.detach().clone() for name, each in adapter.items()}
@@ -205,7 +208,7 @@ def test_an_example_of_twice_the_weight_counts_as_two(bench: Bench, monkeypatch:
     some = judged(10)
     fixed = settings(kto_good_weight=1.0, kto_bad_weight=1.0, kto_beta=3.0)
     # It is estimated from other pairs where an example stands twice.
-    monkeypatch.setattr(kto, "distance", lambda *_: 1.5)
+    monkeypatch.setattr(Likelihoods, "distance", lambda *_: 1.5)
     heavy, _, _ = bench.loss(fixed, bench.data([some[0] | {"weight": 2.0}, *some[1:]]))
     twice, _, _ = bench.loss(fixed, bench.data([some[0], *some]))
     light, _, _ = bench.loss(fixed, bench.data(some))
@@ -254,14 +257,39 @@ def test_dropout_disturbs_neither_the_base_nor_the_distance(bench: Bench) -> Non
     assert model.training
 
 
-def test_after_the_base_was_asked_the_adapter_learns_on(bench: Bench) -> None:
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_after_the_model_was_as_it_began_the_adapter_learns_on(bench: Bench, goes_on: bool) -> None:
     model = bench.model(settings()).train()
+    start = {name: torch.zeros_like(each) for name, each in adapter_of(model).items()} if goes_on else None
     before = {name: (each.requires_grad, each.detach().clone()) for name, each in model.named_parameters()}
-    with base_alone(model):
+    with as_it_began(model, start):
         assert not torch.is_grad_enabled() and not model.training
     assert model.training and torch.is_grad_enabled()
     assert all(each.requires_grad == before[name][0] for name, each in model.named_parameters())
     assert all(torch.equal(each, before[name][1]) for name, each in model.named_parameters())
+    assert start is None or not any(each.any() for each in start.values())
+
+
+def test_a_run_that_goes_on_from_a_champion_is_measured_against_the_champion(bench: Bench) -> None:
+    model, set_ = bench.model(settings()), settings()
+    champion = KahnemanTversky(
+        bench.train, bench.held_out, set_, bench.reading.pad_id, start=adapter_of(model)
+    )
+    base = KahnemanTversky(bench.train, bench.held_out, set_, bench.reading.pad_id)
+    assert base.held_out(model)["good_reward"] > 0.01
+    assert champion.held_out(model)["loss"] == pytest.approx(0.5, abs=1e-6)
+    with torch.no_grad():
+        for name, each in model.named_parameters():
+            if "lora_B" in name:
+                each.zero_()  # what it learned is forgotten
+    forgotten = champion.held_out(model)
+    assert forgotten["good_reward"] < -0.01 and base.held_out(model)["good_reward"] == pytest.approx(
+        0, abs=1e-6
+    )
+    champion.begin_step(model, whole(bench.train, set_))
+    loss, _ = champion.loss(model, whole(bench.train, set_)[0])
+    loss.backward()
+    assert all(each.grad is not None for each in model.parameters() if each.requires_grad)
 
 
 # Pairs

@@ -3,8 +3,9 @@
 The whole recipe, from top to bottom:
 
 1. An example is a prompt, one answer, and whether people were for it. Nothing is paired.
-2. Its reward is r = log p(answer) - log p0(answer), summed over the answer's tokens. p0 is the base, which is this
-   very model with its adapter off: no second copy is kept.
+2. Its reward is r = log p(answer) - log p0(answer), summed over the answer's tokens. p0 is the model as the run
+   began: the base, which is this very model with its adapter off, or the champion, whose adapter is put back for it.
+   No second copy of the model is kept.
 3. Rewards are judged from z = max(0, mean r) over answers that were given to other prompts of the step: the paper's
    biased estimate of the distance KL(p, p0). It has no gradient. As a step is cut into micro-batches, it is found for
    the whole step before the first loss.
@@ -16,7 +17,7 @@ The whole recipe, from top to bottom:
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,29 +39,26 @@ LEAST_RATIO, MOST_RATIO = 1.0, 4 / 3
 
 MOST_WEIGHT = 100.0
 
+Weights = dict[str, Tensor]
+
 
 class KahnemanTversky:
     """A `recipe.Recipe`. Raises OneSided."""
 
     def __init__(
-        self,
-        train: Tokenised,
-        held_out: Tokenised,
-        settings: Decided,
-        pad_id: int,
-        *,
-        group: Group | None = None,
-    ) -> None:
-        """Of several processes that share ``group`` each finds its part of a step's z."""
-        self._train, self._settings, self._pad_id = train, settings, pad_id
+        self, train: Tokenised, held_out: Tokenised, settings: Decided, pad_id: int, *,
+        start: Weights | None = None, group: Group | None = None,
+    ) -> None:  # fmt: skip
+        """``start``: the adapter that the run goes on from, a copy that is this recipe's own. Of several processes
+        that share ``group`` each finds its part of a step's z."""
+        self._train, self._beta = train, settings.kto_beta
         self._balance = balance(train, settings)
-        self._group = group or Group()
+        self._likelihoods = Likelihoods(settings, pad_id, start, group or Group())
+        self._held_out = _HeldOut(held_out, settings, Likelihoods(settings, pad_id, start, Group()))
         self._distance = 0.0
-        self._measure = _HeldOut(held_out, settings, pad_id)
 
     def begin_step(self, model: Any, step: Step) -> None:
-        swapped = Swapped(self._train, members_of(step))
-        self._distance = distance(model, swapped, self._settings, self._pad_id, self._group)
+        self._distance = self._likelihoods.distance(model, Swapped(self._train, members_of(step)))
 
     def total(self, step: Step) -> float:
         return sum(float(self._train.weights[each]) for each in members_of(step))
@@ -68,22 +66,21 @@ class KahnemanTversky:
     def loss(self, model: Any, micro: MicroBatch) -> tuple[Tensor, dict[str, float]]:
         """``reward``: beta·r of good examples, -beta·r of bad ones. ``told_apart``: the share that lies on its side
         of z. ``distance``: z, nats."""
-        members = members_of((micro,))
-        with base_alone(model):
-            base = answer_likelihoods(model, self._train, micro, self._settings, self._pad_id)
-        rewards = answer_likelihoods(model, self._train, micro, self._settings, self._pad_id) - base
-        good, weights = _judged(self._train, members, rewards)
-        losses = kto_losses(rewards, good, self._distance, self._settings.kto_beta, self._balance)
-        signed = torch.where(good, rewards.detach(), -rewards.detach())
-        apart = torch.where(good, rewards.detach() > self._distance, rewards.detach() < self._distance)
+        before = self._likelihoods.before(model, self._train, micro)
+        rewards = self._likelihoods.now(model, self._train, micro) - before
+        good, weights = _judged(self._train, members_of((micro,)), rewards)
+        losses = kto_losses(rewards, good, self._distance, self._beta, self._balance)
+        found = rewards.detach()
+        signed = torch.where(good, found, -found)
+        apart = torch.where(good, found > self._distance, found < self._distance)
         return (losses * weights).sum(), {
-            "reward": float((signed * weights).sum()) * self._settings.kto_beta,
+            "reward": float((signed * weights).sum()) * self._beta,
             "told_apart": float((apart * weights).sum()),
             "distance": float(weights.sum()) * self._distance,
         }
 
     def held_out(self, model: Any) -> dict[str, float]:
-        return self._measure(model)
+        return self._held_out(model)
 
 
 @dataclass(frozen=True)
@@ -118,37 +115,47 @@ def kto_losses(rewards: Tensor, good: Tensor, distance: float, beta: float, weig
     return torch.where(good, weights.good * torch.sigmoid(-away), weights.bad * torch.sigmoid(away))
 
 
-def answer_likelihoods(
-    model: Any, data: "Tokenised | Swapped", micro: MicroBatch, settings: Decided, pad_id: int
-) -> Tensor:
-    """Log likelihood of each answer, nats, [sequences of the micro-batch] in the order of its rows."""
-    losses, _ = trained_losses(model, data, micro, settings, pad_id)  # type: ignore[arg-type]  # as much as is read
-    counts = [int(data.trained(each).sum()) for each in members_of((micro,))]
-    return torch.stack([-part.sum() for part in losses.split(counts)])
+@dataclass(frozen=True)
+class Likelihoods:
+    """How likely answers are to the model as it is, and as the run began."""
 
+    settings: Decided
+    pad_id: int
+    start: Weights | None
+    group: Group
 
-def distance(model: Any, swapped: "Swapped", settings: Decided, pad_id: int, group: Group) -> float:
-    """z, nats; 0 of no pairs. The same in all processes of the group."""
-    if not len(swapped):
-        return 0.0
-    unpacked = settings.model_copy(update={"packing": False})
-    [step] = plan(
-        swapped.lengths,
-        batch=len(swapped),
-        micro_tokens=settings.micro_tokens,
-        packed=False,
-        epochs=1.0,
-        seed=0,
-    )
-    found = torch.zeros(1, dtype=torch.float64)
-    with torch.no_grad(), calm(model), _autocast(settings):
-        for micro in step[group.rank :: group.world]:
-            tuned = answer_likelihoods(model, swapped, micro, unpacked, pad_id)
-            with base_alone(model):
-                base = answer_likelihoods(model, swapped, micro, unpacked, pad_id)
-            found += (tuned - base).double().sum().cpu()
-    group.sum([found])
-    return max(0.0, float(found) / len(swapped))
+    def now(
+        self, model: Any, data: "Tokenised | Swapped", micro: MicroBatch, *, packed: bool = True
+    ) -> Tensor:
+        """Log likelihood of each answer, nats, [sequences of the micro-batch] in the order of its rows. ``packed``:
+        where packing is set, rows are."""
+        settings = self.settings if packed else self.settings.model_copy(update={"packing": False})
+        losses, _ = trained_losses(model, data, micro, settings, self.pad_id)  # type: ignore[arg-type]  # all it reads
+        counts = [int(data.trained(each).sum()) for each in members_of((micro,))]
+        return torch.stack([-part.sum() for part in torch.split(losses, counts)])
+
+    def before(
+        self, model: Any, data: "Tokenised | Swapped", micro: MicroBatch, *, packed: bool = True
+    ) -> Tensor:
+        with as_it_began(model, self.start):
+            return self.now(model, data, micro, packed=packed)
+
+    def distance(self, model: Any, swapped: "Swapped") -> float:
+        """z, nats; 0 of no pairs. The same in all processes of the group."""
+        if not len(swapped):
+            return 0.0
+        [step] = plan(
+            swapped.lengths, batch=len(swapped), micro_tokens=self.settings.micro_tokens, packed=False, epochs=1.0,
+            seed=0,
+        )  # fmt: skip
+        found = torch.zeros(1, dtype=torch.float64)
+        with torch.no_grad(), calm(model), _autocast(self.settings):
+            for micro in step[self.group.rank :: self.group.world]:
+                rewards = self.now(model, swapped, micro, packed=False)
+                rewards = rewards - self.before(model, swapped, micro, packed=False)
+                found += rewards.double().sum().cpu()
+        self.group.sum([found])
+        return max(0.0, float(found) / len(swapped))
 
 
 class Swapped:
@@ -210,44 +217,39 @@ def _judged(data: Tokenised, members: Sequence[int], like: Tensor) -> tuple[Tens
 
 
 class _HeldOut:
-    """The loss over what is never trained on, good and bad sides alike. What the base says of it is found once."""
+    """The loss over what is never trained on, good and bad sides alike. What the model said of it as the run began is
+    found once."""
 
-    def __init__(self, data: Tokenised, settings: Decided, pad_id: int) -> None:
-        self._data, self._settings, self._pad_id = data, settings, pad_id
+    def __init__(self, data: Tokenised, settings: Decided, likelihoods: Likelihoods) -> None:
+        self._data, self._beta, self._likelihoods = data, settings.kto_beta, likelihoods
         steps = plan(
             data.lengths, batch=len(data), micro_tokens=settings.micro_tokens, packed=settings.packing, epochs=1.0,
             seed=0,
         )  # fmt: skip
         self._micros = [micro for step in steps for micro in step]
-        self._swapped = Swapped(data, members_of(tuple(self._micros)))
-        self._base: Tensor | None = None
+        self._members = members_of(tuple(self._micros))
+        self._swapped = Swapped(data, self._members)
+        self._before: Tensor | None = None
 
     def __call__(self, model: Any) -> dict[str, float]:
-        """``loss``, ``good_reward`` and ``bad_reward`` (beta·r), ``distance``."""
-        data, settings = self._data, self._settings
-        members = members_of(tuple(self._micros))
+        """``loss``, ``good_reward`` and ``bad_reward`` (beta·r), ``distance`` (z)."""
         with torch.no_grad(), calm(model):
-            if self._base is None:
-                with base_alone(model):
-                    self._base = self._likelihoods(model)
-            rewards = self._likelihoods(model) - self._base
-        z = distance(model, self._swapped, settings, self._pad_id, Group())
-        good, weights = _judged(data, members, rewards)
-        losses = kto_losses(rewards, good, z, settings.kto_beta, Balance())
+            if self._before is None:
+                self._before = self._all(self._likelihoods.before, model)
+            rewards = self._all(self._likelihoods.now, model) - self._before
+        z = self._likelihoods.distance(model, self._swapped)
+        good, weights = _judged(self._data, self._members, rewards)
+        losses = kto_losses(rewards, good, z, self._beta, Balance())
         sides = [side for side in (good, ~good) if side.any()]
         return {
-            "loss": float(sum(_mean(losses, weights, side) for side in sides)) / len(sides),
-            "good_reward": settings.kto_beta * _mean(rewards, weights, good),
-            "bad_reward": settings.kto_beta * _mean(rewards, weights, ~good),
+            "loss": sum(_mean(losses, weights, side) for side in sides) / len(sides),
+            "good_reward": self._beta * _mean(rewards, weights, good),
+            "bad_reward": self._beta * _mean(rewards, weights, ~good),
             "distance": z,
         }
 
-    def _likelihoods(self, model: Any) -> Tensor:
-        parts = [
-            answer_likelihoods(model, self._data, micro, self._settings, self._pad_id)
-            for micro in self._micros
-        ]
-        return torch.cat(parts).double()
+    def _all(self, likelihoods: Callable[..., Tensor], model: Any) -> Tensor:
+        return torch.cat([likelihoods(model, self._data, micro) for micro in self._micros]).double()
 
 
 def _mean(values: Tensor, weights: Tensor, side: Tensor) -> float:
@@ -256,11 +258,31 @@ def _mean(values: Tensor, weights: Tensor, side: Tensor) -> float:
     return float((values[side] * weights[side]).sum()) / weight if weight else 0.0
 
 
+def adapter_of(model: Any) -> Weights:
+    """A copy of all that is trained."""
+    return {name: each.detach().clone() for name, each in model.named_parameters() if each.requires_grad}
+
+
 @contextlib.contextmanager
-def base_alone(model: Any) -> Iterator[None]:
-    """The model as it was before it was tuned: adapter off, no dropout, no gradient."""
-    with torch.no_grad(), calm(model), model.disable_adapter():
-        yield
+def as_it_began(model: Any, start: Weights | None) -> Iterator[None]:
+    """With the adapter that the run went on from, or none; no dropout, no gradient."""
+    with torch.no_grad(), calm(model):
+        if start is None:
+            with model.disable_adapter():
+                yield
+            return
+        trained = {name: each for name, each in model.named_parameters() if name in start}
+        _exchange(trained, start)
+        try:
+            yield
+        finally:
+            _exchange(trained, start)
+
+
+def _exchange(trained: Mapping[str, Tensor], weights: Weights) -> None:
+    """What lies in either lies in the other, and nothing is copied."""
+    for name, each in trained.items():
+        each.data, weights[name] = weights[name], each.data
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ from hone_trainer.tuning.base import load_model, load_tokenizer, save_adapter, w
 from hone_trainer.tuning.checkpoints import Checkpoints, Identity
 from hone_trainer.tuning.data.batches import Step, plan
 from hone_trainer.tuning.data.tokenised import Tokenised
-from hone_trainer.tuning.kto import KahnemanTversky
+from hone_trainer.tuning.kto import KahnemanTversky, adapter_of
 from hone_trainer.tuning.loop import Asked, Loop, Measured, memory_bytes
 from hone_trainer.tuning.prepared import Prepared
 from hone_trainer.tuning.recipe import Recipe
@@ -51,11 +51,12 @@ def train(spec: Spec, tell: Tell, ending: Callable[[], bool]) -> dict[str, Any]:
             base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
             base.enable_input_require_grads()
         model = with_adapter(base, settings, spec.checkpoint, spec.adapter)
-        recipe: Recipe = (
-            KahnemanTversky(data, held_out, settings, prepared.pad_id, group=group)
-            if spec.kind == "kto"
-            else Supervised(data, held_out, settings, prepared.pad_id)
-        )
+        recipe: Recipe
+        if spec.kind == "kto":
+            start = None if spec.adapter is None else adapter_of(model)
+            recipe = KahnemanTversky(data, held_out, settings, prepared.pad_id, start=start, group=group)
+        else:
+            recipe = Supervised(data, held_out, settings, prepared.pad_id)
         steps = plan(
             data.lengths, batch=settings.batch, micro_tokens=settings.micro_tokens, packed=settings.packing,
             epochs=settings.epochs, seed=settings.seed,
