@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,10 +16,12 @@ from hone_trainer.tuning.errors import Cancelled, NothingTrained
 from hone_trainer.tuning.held_out import keep_back
 from hone_trainer.tuning.prepared import Prepared
 from hone_trainer.tuning.settings import Settings
+from hone_trainer.tuning.shards import open_shards, tensors_of
 from hone_trainer.tuning.spec import OLD_SKILLS, Spec
 
 Tell = Callable[[Line], None]
 _MEASURES = 8
+_SMALL_BYTES = 200_000_000
 
 
 def prepare(spec: Spec, tell: Tell, ending: Callable[[], bool]) -> dict[str, Any]:
@@ -34,7 +37,9 @@ def prepare(spec: Spec, tell: Tell, ending: Callable[[], bool]) -> dict[str, Any
     reading = load_tokenizer(spec.checkpoint)
     if spec.adapter is not None:
         merging.check(spec.checkpoint, spec.adapter)
-    resolved = resolved.picked(most_tokens=context_of(spec.checkpoint), **_of_machine(resolved.settings))
+    resolved = resolved.picked(
+        most_tokens=context_of(spec.checkpoint), **_of_machine(resolved.settings, spec.checkpoint)
+    )
     train, held_out = _data(spec, reading, resolved.settings, tell, ending)
     if spec.kind == "kto":
         kto.balance(train, resolved.settings)  # raises where one of the two sides is missing
@@ -43,7 +48,7 @@ def prepare(spec: Spec, tell: Tell, ending: Callable[[], bool]) -> dict[str, Any
     every = max(1, steps // _MEASURES)
     resolved = resolved.picked(eval_every=every, save_every=every)
     parity.write_samples(spec.out / "parity", spec.checkpoint, reading, spec.train)
-    found = Prepared(
+    prepared = Prepared(
         settings=resolved.decided(),
         sources=dict(resolved.sources),
         base=fingerprint.fingerprint(spec.checkpoint),
@@ -59,11 +64,11 @@ def prepare(spec: Spec, tell: Tell, ending: Callable[[], bool]) -> dict[str, Any
         },
         notes=reading.repairs,
     )
-    found.write(spec.out)
-    return {"settings": resolved.record(), **found.figures, "notes": list(found.notes)}
+    prepared.write(spec.out)
+    return {"settings": resolved.record(), **prepared.figures, "notes": list(prepared.notes)}
 
 
-def _of_machine(settings: Settings) -> dict[str, Any]:
+def _of_machine(settings: Settings, checkpoint: Path) -> dict[str, Any]:
     device = settings.device
     if device == "auto":
         device = (
@@ -73,11 +78,18 @@ def _of_machine(settings: Settings) -> dict[str, Any]:
     return {
         "device": device,
         "dtype": on_card if device == "cuda" else "fp32",
-        "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "threads": _threads(device, checkpoint),
         # Rows of sequences that are blind to each other need the score of every pair of a row on a CPU; there, rows
         # of about one length waste less.
         "packing": device == "cuda",
     }
+
+
+def _threads(device: str, checkpoint: Path) -> int:
+    """A small model's threads would wait for each other, and for whatever else the cores do meanwhile."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    weights_bytes = sum(each.size_bytes for each in tensors_of(open_shards(checkpoint)).values())
+    return cores if device == "cpu" and weights_bytes >= _SMALL_BYTES else 1
 
 
 def _data(
@@ -88,7 +100,8 @@ def _data(
     if kept is None:
         rows, kept = spec.out / "train.jsonl", spec.out / "held_out.jsonl"
         keep_back(spec.train, settings.held_out_share, settings.seed, rows, kept)
-    if spec.gguf is not None:
+    # KTO stays near the base by itself, and old passages are answers that nobody has judged.
+    if spec.gguf is not None and spec.kind == "sft":
         own_base.with_replay(rows, settings.replay_share, settings.seed, spec.out / "with_replay.jsonl")
         rows = spec.out / "with_replay.jsonl"
 
