@@ -1,5 +1,6 @@
 """Why a model was not tuned. Each says what to do next, in one line."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hone_trainer.errors import TrainerError
@@ -94,7 +95,9 @@ class TokenisingStopped(TuningError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            "tokenising_stopped", f"a process that was reading {path} was ended; free memory, and start again", 503
+            "tokenising_stopped",
+            f"a process that was reading {path} was ended; free memory, and start again",
+            503,
         )
 
 
@@ -315,3 +318,35 @@ class OneSided(TuningError):
             f'add rows with "label": {label}, or train with the method lora',
         )
         self.good, self.bad = good, bad
+
+
+# The machine
+
+
+class NotEnoughMemory(TuningError):
+    """``peak_bytes`` are predicted, ``free_bytes`` are there. ``ways`` would make it fit, or come nearer."""
+
+    def __init__(self, device: str, peak_bytes: int, free_bytes: int, ways: Sequence[str]) -> None:
+        super().__init__(
+            "not_enough_memory",
+            f"training is predicted to take {peak_bytes / 1e9:.2f} GB of {device} memory, and "
+            f"{free_bytes / 1e9:.2f} GB are free: {'; '.join(ways) or 'free some, or take a smaller base'}. "
+            "`--set force=true` tries it all the same",
+        )
+        self.peak_bytes, self.free_bytes, self.ways = peak_bytes, free_bytes, tuple(ways)
+
+
+class NotEnoughDisk(TuningError):
+    """``parts`` say what would be written, in bytes."""
+
+    def __init__(self, folder: Path, parts: Mapping[str, int], free_bytes: int) -> None:
+        needed = sum(parts.values())
+        told = ", ".join(f"{name} {size / 1e9:.2f}" for name, size in parts.items())
+        super().__init__(
+            "not_enough_disk",
+            f"the run will write {needed / 1e9:.2f} GB ({told}) to the disk of {folder}, which has "
+            f"{free_bytes / 1e9:.2f} GB free: make room, keep fewer checkpoints (`--set keep_checkpoints=1`), or "
+            "take a smaller quantization",
+            507,
+        )
+        self.parts, self.free_bytes = dict(parts), free_bytes

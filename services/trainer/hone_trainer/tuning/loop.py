@@ -176,10 +176,8 @@ class Loop:
             if each.grad is None:  # this process had no micro-batch of the step
                 each.grad = torch.zeros_like(each)
         self._group.sum([each.grad for each in self._trained.values() if each.grad is not None])
-        names = sorted(sums)
-        numbers = torch.tensor([loss, *(sums[name] for name in names)], dtype=torch.float64)
-        self._group.sum([numbers])
-        return float(numbers[0]), dict(zip(names, numbers[1:].tolist(), strict=True))
+        found = self._group.totals({**sums, "loss": loss})
+        return found.pop("loss"), found
 
     def _gradient_norm(self) -> float:
         gradients = [each.grad for each in self._trained.values() if each.grad is not None]
