@@ -25,6 +25,7 @@ log = get_logger(__name__)
 _LONGEST_LINE = 1 << 20
 _ERRORS_KEPT = 30
 _ENDS_WITHIN_S = 5.0
+_ENDS = frozenset({"finished", "failed", "cancelled"})
 _MOST_FIGURES = 24
 _MOST_FIGURE = 1e300  # and no NaN, which is never less than anything
 
@@ -161,6 +162,8 @@ async def _follow(process: Process, progress: ProgressPublisher) -> Line | None:
                 "the training process said something else", text=text[:200].decode("utf-8", "replace")
             )
             continue
+        if last.stage in _ENDS:
+            continue  # of this process, not of the run
         await progress(
             last.stage,
             last.message[:500],
