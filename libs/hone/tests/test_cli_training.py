@@ -59,7 +59,7 @@ def test_the_figures_of_each_step_are_told_and_both_curves_at_the_end(gateway: G
         "loss": 1.23456, "held_out_loss": 1.3, "learning_rate": 2e-4, "tokens_per_s": 1234.5, "seconds_left": 400,
         "memory_bytes": 2.1e9,
     }  # fmt: skip
-    step = {"stage": "training", "done": 50, "total": 200, "figures": figures}
+    step = {"stage": "training", "done": 50, "total": 200, "message": "loss 1.2346", "figures": figures}
     done = DONE | {"kind": "train", "result": {"verdict": "canary", "model": "m", "name": "v2"}}
     gateway.streams = [[sse("progress", step, 1), sse("done", done, 2)]] * 2
     answers(gateway, "/api/jobs/j-1/curve", curve())

@@ -83,7 +83,7 @@ def _tell(line: ProgressLine, event: ServerEvent, figures: Figures) -> None:
     """What came of an attempt, and why another begins, stays to be read; where one stands is gone with the next."""
     progress = event_data(event) if event.name == "progress" else {}
     measured = figures.text(progress.get("figures"))
-    text = ", ".join(filter(None, (progress_text(event), measured)))
+    text = progress_text(event, instead=measured)
     stage, done, total = optional(progress, "stage", str), progress.get("done"), progress.get("total")
     if stage in _STAYS:
         line.keep(text)
@@ -124,15 +124,16 @@ def require_success(job: Document, job_id: str) -> None:
     )
 
 
-def progress_text(event: ServerEvent) -> str:
-    """`reading: 3 of 12, …` from a progress event, or from the job of a snapshot; empty when that says nothing."""
+def progress_text(event: ServerEvent, instead: str = "") -> str:
+    """`reading: 3 of 12, …` from a progress event, or from the job of a snapshot; empty when that says nothing.
+    ``instead``: what says more than its message."""
     if event.name not in ("progress", "snapshot"):  # the job of a `done` carries what was last written down
         return ""
     data = event_data(event)
     progress = data if event.name == "progress" else optional(data, "progress", dict)
     if not progress:
         return plain(data.get("state")) if event.name == "snapshot" else ""
-    stage, message = plain(progress.get("stage")), plain(progress.get("message"))
+    stage, message = plain(progress.get("stage")), instead or plain(progress.get("message"))
     done, total = progress.get("done"), progress.get("total")
     count = _count(stage, done, total) if isinstance(done, int) and isinstance(total, int) else ""
     counted = f"{stage}: {count}" if stage and count else stage or count
