@@ -22,6 +22,7 @@ from hone_trainer.tuning.data.tokenised import Tokenised, tokenise
 from hone_trainer.tuning.errors import (
     Cancelled,
     ForgotTooMuch,
+    FourBitsLose,
     MergeLoses,
     NotHealthy,
     PhaseMissing,
@@ -237,11 +238,11 @@ def test_an_adapter_trained_on_4_bits_is_merged_into_16_converts_and_is_measured
 ) -> None:
     spec = a_run(
         tmp_path, method="qlora", base_dtype=torch.bfloat16, quant=Quant.Q8_0,
-        settings={"four_bit": True, "merge_tolerance": 1.0},
+        settings={"four_bit": True, "quantization_tolerance": 1.0},
     )  # fmt: skip
     figures = measured(spec)
     losses = {name: each["loss"] for name, each in figures["variants"].items()}
-    assert list(losses) == ["base", "adapter", "trained", "merged", "shipped"]
+    assert list(losses) == ["trained", "base", "adapter", "merged", "shipped"]
     assert abs(losses["merged"] - losses["adapter"]) < 5e-3  # into 16 bits little is lost
     assert abs(losses["trained"] - losses["adapter"]) > 1e-4  # and NF4 is another base
     assert load_file(spec.out / "merged" / "model.safetensors")["model.norm.weight"].dtype is torch.bfloat16
@@ -277,7 +278,8 @@ CASES: dict[str, tuple[dict[str, Variant], type[TuningError] | None]] = {
         forms(base=variant(1.0, old=9.0), champion=variant(1.0, old=2.0), shipped=variant(1.0, old=2.2)),
         ForgotTooMuch,
     ),
-    "merged from 4 bits": (forms(trained=variant(0.9)), MergeLoses),
+    "from 4 bits at its limit": (forms(trained=variant(0.951)), None),
+    "too far from 4 bits": (forms(trained=variant(0.9)), FourBitsLose),
 }  # fmt: skip
 
 

@@ -284,6 +284,20 @@ class MergeLoses(_TooLossy):
         )
 
 
+class FourBitsLose(_TooLossy):
+    """The adapter makes up for what 4 bits lost of its base, and on the base as it was that is one too many."""
+
+    def __init__(self, trained: float, adapter: float, limit: float) -> None:
+        super().__init__(
+            "four_bits_lose",
+            f"on the base in 16 bits the held-out loss is {adapter:.4f} nats a token, on that in 4 bits, where the "
+            f"adapter was trained, {trained:.4f}, and {limit:g} more are allowed (quantization_tolerance); train "
+            "with the method lora",
+            adapter - trained,
+            limit,
+        )
+
+
 class QuantizationLoses(_TooLossy):
     def __init__(self, quantization: str, adapter: float, shipped: float, limit: float) -> None:
         super().__init__(

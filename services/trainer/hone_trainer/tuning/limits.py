@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from hone_trainer.tuning.errors import ForgotTooMuch, MergeLoses, NotHealthy, QuantizationLoses, TuningError
+from hone_trainer.tuning.errors import (
+    ForgotTooMuch,
+    FourBitsLose,
+    MergeLoses,
+    NotHealthy,
+    QuantizationLoses,
+    TuningError,
+)
 from hone_trainer.tuning.likelihood import Floats
 from hone_trainer.tuning.probes import Answered, forgotten
 from hone_trainer.tuning.settings import Decided
@@ -56,7 +63,7 @@ def judged(found: Mapping[str, Variant], settings: Decided, quantization: str) -
 
 
 def enforce(found: Mapping[str, Variant], settings: Decided, quantization: str) -> None:
-    """Raises NotHealthy, MergeLoses, QuantizationLoses, ForgotTooMuch: the first that holds, in this order."""
+    """Raises the first that holds of NotHealthy, FourBitsLose, MergeLoses, QuantizationLoses, ForgotTooMuch."""
     for name, each in found.items():
         if not math.isfinite(each.loss):
             raise NotHealthy(
@@ -70,14 +77,23 @@ def enforce(found: Mapping[str, Variant], settings: Decided, quantization: str) 
 def _all(
     found: Mapping[str, Variant], settings: Decided, quantization: str
 ) -> Iterable[tuple[str, float, float, TuningError | None]]:
-    shipped, adapter = found["shipped"], found["adapter"]
-    trained = found.get("trained", adapter)  # on the base in 4 bits, where that is what it was trained on
-    lost, limit = found["merged"].loss - trained.loss, settings.merge_tolerance
-    yield "merging", lost, limit, _beyond(lost, limit, MergeLoses(trained.loss, found["merged"].loss, limit))
-    lost, limit = shipped.loss - adapter.loss, settings.quantization_tolerance
-    error: TuningError = QuantizationLoses(quantization, adapter.loss, shipped.loss, limit)
+    shipped, adapter, merged = found["shipped"].loss, found["adapter"].loss, found["merged"].loss
+    if "trained" in found:
+        trained, limit = found["trained"].loss, settings.quantization_tolerance
+        lost = adapter - trained
+        yield "leaving 4 bits", lost, limit, _beyond(lost, limit, FourBitsLose(trained, adapter, limit))
+    lost, limit = merged - adapter, settings.merge_tolerance
+    yield "merging", lost, limit, _beyond(lost, limit, MergeLoses(adapter, merged, limit))
+    lost, limit = shipped - adapter, settings.quantization_tolerance
+    error = QuantizationLoses(quantization, adapter, shipped, limit)
     yield "quantization", lost, limit, _beyond(lost, limit, error)
-    limit = settings.forgetting_tolerance
+    yield from _forgetting(found, settings.forgetting_tolerance)
+
+
+def _forgetting(
+    found: Mapping[str, Variant], limit: float
+) -> Iterable[tuple[str, float, float, TuningError | None]]:
+    shipped = found["shipped"]
     before = found["base"].probes
     if before is not None and shipped.probes is not None:
         told = forgotten(before, shipped.probes, limit)

@@ -2,8 +2,8 @@
 
     base      as it was before
     champion  with the adapter that this run went on from, where it did
+    trained   with the new adapter on the base in 4 bits, where it was trained so
     adapter   with the new adapter, unmerged, on the base in 16 or 32 bits
-    trained   the same on the base in 4 bits, where it was trained so
     merged    what was merged, rounded to the base's type
     shipped   the GGUF file, its weights as they are once it is quantized
 
@@ -55,13 +55,10 @@ def measure(spec: Spec, tell: Tell, ending: Callable[[], bool]) -> dict[str, Any
     dtype = _computed_in(spec.checkpoint, settings)
     scales = _scales(spec, prepared, tell, ending)
     found: dict[str, Variant] = {}
-    _measure_adapters(spec, settings, dtype, scales, found)
     if settings.four_bit:
-        base = load_model(spec.checkpoint, settings.device, settings.dtype, four_bit=True)
-        trained = PeftModel.from_pretrained(base, str(spec.out / "adapter")).eval()
-        found["trained"] = scales.weigh("trained", trained, probing=False)
-        del base, trained
+        found["trained"] = _on_four_bits(spec, settings, scales)
         _free()
+    _measure_adapters(spec, settings, dtype, scales, found)
     model = load_model(spec.out / "merged", settings.device, dtype)
     found["merged"] = scales.weigh("merged", model)
     filled = gguf_model.fill(model, spec.out / GGUF)
@@ -70,6 +67,12 @@ def measure(spec: Spec, tell: Tell, ending: Callable[[], bool]) -> dict[str, Any
     _write(spec.out / FILE, figures)
     limits.enforce(found, settings, filled.quantization)
     return figures
+
+
+def _on_four_bits(spec: Spec, settings: Decided, scales: "_Scales") -> Variant:
+    base = load_model(spec.checkpoint, settings.device, settings.dtype, four_bit=True)
+    trained = PeftModel.from_pretrained(base, str(spec.out / "adapter")).eval()
+    return scales.weigh("trained", trained, probing=False)
 
 
 def _measure_adapters(
