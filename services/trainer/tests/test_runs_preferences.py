@@ -1,6 +1,5 @@
 """What people are against: which answers of the pool, on which side of a dataset, and as which rows for KTO."""
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -83,7 +82,7 @@ async def test_answers_are_held_against_the_model_when_more_people_are_against_t
 
 
 async def test_an_answer_that_is_praised_elsewhere_is_not_held_against_the_model(database_url: str) -> None:
-    same = {"requirements": "The same.", "content": "erDiagram\n  SAME\n"}
+    same: dict[str, Any] = {"requirements": "The same.", "content": "erDiagram\n  SAME\n"}
     found = await refused(
         database_url,
         feedback(1, thumb="down", **same),
@@ -314,7 +313,6 @@ async def test_a_run_on_a_labelled_file_takes_the_files_own_bad_answers(
         await trainer.tell(by_hand(none_good))
         failed = await trainer.one_told(TrainingFailed)
         assert failed.error.code == "file_refused" and "1 are labelled as not wanted" in failed.error.detail
-        await asyncio.sleep(0)
         await trainer.tell(by_hand(both))
         completed = await trainer.one_told(TrainingCompleted)
     rows = lines(completed.dataset.train_uri, "against.jsonl")

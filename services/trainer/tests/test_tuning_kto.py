@@ -96,7 +96,7 @@ class Bench:
         likelihoods = Likelihoods(settings, self.reading.pad_id, None, Group())
         for _ in range(4):
             optimizer.zero_grad()
-            (-likelihoods.now(model, swapped, micro).mean()).backward()
+            (-likelihoods.now(model, swapped, micro).mean()).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         optimizer.zero_grad()
         return {name: each.detach().clone() for name, each in adapter.items()}
@@ -112,7 +112,7 @@ class Bench:
         loss, figures = 0.0, dict[str, float]()
         for micro in step:
             summed, more = recipe.loss(model, micro)
-            (summed / recipe.total(step)).backward()
+            (summed / recipe.total(step)).backward()  # type: ignore[no-untyped-call]
             loss += float(summed.detach()) / recipe.total(step)
             figures = {
                 name: figures.get(name, 0.0) + value / recipe.total(step) for name, value in more.items()
@@ -146,8 +146,10 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 def test_loss_and_gradients_are_those_of_trl(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from datasets import Dataset  # noqa: PLC0415 - slow to import, and only here
-    from trl import KTOConfig, KTOTrainer  # noqa: PLC0415
+    # Slow to import, and only here. Neither ships types.
+    from datasets import Dataset  # type: ignore[import-untyped]  # noqa: PLC0415
+    from trl.trainer.kto_config import KTOConfig  # noqa: PLC0415
+    from trl.trainer.kto_trainer import KTOTrainer  # noqa: PLC0415
 
     some = judged(12)
     data, set_ = bench.data(some), settings(kto_good_weight=1.25, kto_bad_weight=3.0, kto_beta=0.3)
@@ -160,7 +162,7 @@ def test_loss_and_gradients_are_those_of_trl(
         }
         for row in some
     ]
-    trainer = KTOTrainer(
+    trainer: Any = KTOTrainer(
         model=model,
         args=KTOConfig(
             output_dir=str(tmp_path), per_device_train_batch_size=len(some), beta=0.3, desirable_weight=1.25,
@@ -175,7 +177,7 @@ def test_loss_and_gradients_are_those_of_trl(
     batch = trainer.data_collator(list(trainer.train_dataset))
     model.train()
     theirs = trainer.compute_loss(model, batch)
-    theirs.backward()
+    theirs.backward()  # type: ignore[no-untyped-call]
     expected = {name: each.grad for name, each in model.named_parameters() if each.grad is not None}
 
     # TRL gives each prompt the answer of the row before it, whatever that one's prompt is.
@@ -288,7 +290,7 @@ def test_a_run_that_goes_on_from_a_champion_is_measured_against_the_champion(ben
     )
     champion.begin_step(model, whole(bench.train, set_))
     loss, _ = champion.loss(model, whole(bench.train, set_)[0])
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     assert all(each.grad is not None for each in model.parameters() if each.requires_grad)
 
 
