@@ -16,14 +16,9 @@ def main() -> int:
     began = step = max((int(path.name) for path in checkpoints.glob("[0-9]*")), default=0)
     with (folder / "metrics.jsonl").open("a", encoding="utf-8") as metrics:
         while step < steps and not asked and not (folder / "control").exists():
-            if (checkpoints.parent / "full").exists():
-                error = {
-                    "code": "tuning_disk_full",
-                    "title": "Full",
-                    "detail": "the disk is full",
-                    "status": 507,
-                }
-                tell(stage="failed", message="full", error=error)
+            if (fails := checkpoints.parent / "fails").exists():
+                error = {"code": fails.read_text(), "title": "It fails", "detail": "the disk is full"}
+                tell(stage="failed", message="as the test wants it", error=error)
                 return 1
             time.sleep(pace_s)
             step += 1

@@ -28,6 +28,7 @@ from hone_trainer.runs import machine, workers
 from hone_trainer.runs.moving import Mover
 from hone_trainer.runs.placing import Alive, place_for, places_of
 from hone_trainer.runs.workers import Telling
+from hone_trainer.tuning.errors import NotEnoughMemory
 
 GB = 1 << 30
 
@@ -182,6 +183,34 @@ async def test_a_run_whose_kind_of_worker_has_gone_goes_to_one_that_is_there(
                 await late.tick()
                 await trainer.run_in("deploying")
             assert len(await _sent(trainer, TrainModel)) == 1
+
+
+async def test_a_run_that_a_small_card_has_no_room_for_goes_to_a_large_one(
+    nats_server: Any, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def small() -> WorkerEnvironment:
+        return WorkerEnvironment(worker="", device="cuda", card="A card", card_bytes=24 * GB)
+
+    async def large() -> WorkerEnvironment:
+        return WorkerEnvironment(worker="", device="cuda", card="A large card", card_bytes=80 * GB)
+
+    with counting(monkeypatch):
+        monkeypatch.setattr(machine, "look", small)
+        monkeypatch.setattr(machine, "card", lambda: None)
+        async with training(
+            nats_server.url, database_url, tmp_path, loop=policy(min_interval_s=600)
+        ) as trainer:
+            await until(lambda: _alive(trainer), lambda count: count == 1)
+            await Telling(trainer.service.database, large, lambda: None, "large").tell()
+            await trainer.gives(*(feedback(n, f"user{n % 3}") for n in range(11)))
+            asked = by_lora(steps=5)
+            fails = tmp_path / "trainer/runs" / asked.correlation_id / "fails"
+            fails.parent.mkdir(parents=True)
+            fails.write_text(NotEnoughMemory("cuda", 9, 8, ()).code)
+            await trainer.tell(asked)
+            await until(lambda: _sent(trainer, TrainOnLargeCard), lambda sent: len(sent) == 1)
+            run = await trainer.run_in("queued")
+            assert (len(await _sent(trainer, TrainOnCard)), run.error) == (1, None)
 
 
 async def _alive(trainer: Any) -> int:

@@ -28,6 +28,7 @@ from hone_contracts.training import (
     TrainingPossible,
 )
 from hone_trainer.runs.watchdog import Watchdog
+from hone_trainer.tuning.errors import DiskFull
 
 LATER = policy(min_interval_s=600)
 
@@ -257,8 +258,8 @@ async def test_a_full_disk_pauses_a_run_until_somebody_made_room(
 ) -> None:
     async with training(nats_server.url, sqlite_url, tmp_path, loop=LATER) as trainer:
         run_id = await begun(trainer, by_lora(steps=200), tmp_path)
-        full = tmp_path / "trainer/runs" / run_id / "full"
-        full.touch()
+        full = tmp_path / "trainer/runs" / run_id / "fails"
+        full.write_text(DiskFull(tmp_path, 1).code)
         run = await trainer.run_in("paused")
         assert run.error is not None and run.error.detail == "the disk is full"
         full.unlink()

@@ -33,7 +33,7 @@ from hone_contracts.training import (
 from hone_trainer.asking import Asking
 from hone_trainer.errors import DatasetBad, NotThereYet, ProcessDied, Superseded
 from hone_trainer.examples import Example
-from hone_trainer.runs import book, ending
+from hone_trainer.runs import book, ending, workers
 from hone_trainer.runs.curves import Curves
 from hone_trainer.runs.dataset import Builder
 from hone_trainer.runs.holding import HandBack, Hold, LetGo
@@ -44,6 +44,7 @@ from hone_trainer.runs.placing import command_for
 log = get_logger(__name__)
 
 _DISK_FULL = "tuning_disk_full"
+_TOO_LITTLE_MEMORY = "tuning_not_enough_memory"
 
 
 @dataclass(frozen=True)
@@ -131,10 +132,21 @@ class Worker:
     ) -> Outcome:
         if self._ends_with_us(error):
             return Outcome(write=_hand_back(hold.run))
+        if (
+            error.code == _TOO_LITTLE_MEMORY
+            and hold.run["place"] == "card"
+            and await self._is_alive("large_card")
+        ):
+            await progress("queued", f"{error.detail}: it goes to a worker with a larger card"[:500])
+            return Outcome(write=_hand_back(hold.run, "large_card"))
         if error.code == _DISK_FULL and hold.checkpoints:
             await progress("paused", f"{error.detail}: `hone jobs resume {hold.run_id}`"[:500])
             return Outcome(write=_pause(hold.run, error))
         return Outcome(write=self._failure(hold.run, command, error))
+
+    async def _is_alive(self, place: str) -> bool:
+        async with self.database.read() as session:
+            return any(place in each.places for each in await workers.alive(session))
 
     def save_needs_s(self) -> float:
         """When the service stops: what runs in hand need to write their checkpoints and be handed back."""
@@ -234,15 +246,16 @@ def _pause(run: RowMapping, error: HandlingError) -> Any:
     return write
 
 
-def _hand_back(run: RowMapping) -> Any:
+def _hand_back(run: RowMapping, place: str | None = None) -> Any:
     """At once to whoever is free, by a command of its own: the one in hand would count as a failed delivery."""
 
     async def write(session: AsyncSession) -> None:
-        again = command_for(run)
+        to = place or run["place"]
+        again = command_for(run, to)
         still = (book.held_by(run["fence"]), book.in_state("training"))
-        if await book.queue(session, run["id"], again.message_id, *still) is not None:
+        if await book.queue(session, run["id"], again.message_id, *still, place=to) is not None:
             announce(session, again)
-            log.info("the run is handed back", run_id=run["id"])
+            log.info("the run is handed back", run_id=run["id"], place=to)
 
     return write
 
