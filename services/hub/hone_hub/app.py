@@ -154,11 +154,12 @@ def _training(service: Service, settings: HubSettings) -> None:
         spare_bytes=settings.spare_disk_bytes,
     )
     checkpoints = Checkpoints(
-        service.database,
-        roots,
-        Repositories(settings.hub_access, nowhere, 3 * settings.hub_limit_s),
-        Shelf(folder, downloads, settings.checkpoints_kept_days),
-        errands,
+        database=service.database,
+        given=FileRoots(settings.file_roots),
+        added=FileRoots((*settings.file_roots, settings.data_dir)),
+        repositories=Repositories(settings.hub_access, nowhere, 3 * settings.hub_limit_s),
+        shelf=Shelf(folder, downloads, settings.checkpoints_kept_days),
+        errands=errands,
     )
     conversions = FolderConversions(roots, errands, settings.parallel_conversions)
     service.answers(RequestCheckpoint, checkpoints.find)

@@ -174,8 +174,8 @@ async def test_what_could_not_be_trained_is_refused_before_its_weights_are_fetch
 async def test_a_folder_is_looked_at_before_a_run_begins(
     service: Service, folder: Path, tmp_path: Path
 ) -> None:
-    place, told = await ready(service, folder.as_uri())
-    assert (place, told.source) == (folder, folder.as_uri())
+    found, told = await ready(service, folder.as_uri())
+    assert (found, told.source) == (folder, folder.as_uri())
     weights = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(weights[:-10])
     assert await refusal(service, folder.as_uri()) == "source_invalid"
@@ -184,7 +184,8 @@ async def test_a_folder_is_looked_at_before_a_run_begins(
     quantized = {"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}}
     (folder / "config.json").write_text(json.dumps(config | quantized))
     assert await refusal(service, folder.as_uri()) == "checkpoint_quantized"
-    assert await refusal(service, tmp_path.as_uri()) == "outside_roots"
+    for place in (tmp_path, service.settings.data_dir / "trainer"):  # others' runs are not to be named
+        assert await refusal(service, place.as_uri()) == "outside_roots"
     assert await refusal(service, (tmp_path / "given" / "none").as_uri()) == "file_missing"
     assert await refusal(service, "file://elsewhere/model") == "not_file_uri"
     for nonsense in ("hf:../../etc", "hf:a/b@../c", "hf:", "", "x" * 4096):
@@ -198,7 +199,8 @@ async def test_weights_that_are_here_are_found_while_the_hub_of_models_is_away(
     _, told = await ready(service, f"hf:{NAME}")
     for path in (None, "config.json"):
         hub_of_models.trouble(NAME, path, *[Trouble(status=503)] * 100)
-    assert (await ready(service, f"hf:{NAME}"))[1] == told
+    for model in (f"hf:{NAME}", told.source):
+        assert (await ready(service, model))[1] == told
     assert await refusal(service, "hf:acme/other") == "repository_missing"
 
 

@@ -12,7 +12,7 @@ from hone_hub import worker_process
 from hone_hub.deploy.errors import NoChatTemplate, TemplateDiffers
 from hone_hub.deploy.files import Made
 from hone_hub.deploy.models.facts import added_bos
-from hone_hub.deploy.questions import CONVERSATIONS, MAX_ANSWER_TOKENS, check_answers, questions
+from hone_hub.deploy.questions import CONVERSATIONS, check_answers, most_answer_tokens, questions
 from hone_hub.errors import HubError, TookTooLong
 from hone_hub.file_roots import FileRoots
 from hone_hub.refusals import Refused
@@ -22,7 +22,7 @@ from hone_hub.worker_process import OnStep
 # As the generator runs them: a small model's threads would wait for each other.
 _ONE_THREAD_BELOW_BYTES = 50_000_000
 _MOST_THREADS = 4
-_CONTEXT_TOKENS = 1024
+_CONTEXT_TOKENS = 2048
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Proving:
             context_tokens=min(made.report["context_length"] or _CONTEXT_TOKENS, _CONTEXT_TOKENS),
             threads=threads_for(made.size_bytes),
             questions=questions(reading),
-            max_tokens=MAX_ANSWER_TOKENS,
+            max_tokens=most_answer_tokens(reading),
             conversations=CONVERSATIONS,
         )
         expected, proof = await self._run(

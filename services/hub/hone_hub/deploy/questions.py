@@ -5,7 +5,8 @@ from hone_contracts.registry import Reading
 from hone_hub.deploy.errors import ProofFailed
 from hone_hub.work import Answer, Conversation
 
-MAX_ANSWER_TOKENS = 256
+_MOST_FACTS_TOKENS = 256
+_MOST_ARTIFACT_TOKENS = 1024
 
 # Of the kinds that passages are: entities and a relation, attributes, nothing to model.
 _PASSAGES = (
@@ -41,6 +42,11 @@ def questions(reading: Reading) -> tuple[str, ...]:
     if reading == "passages":
         return tuple(passage_prompt("", normalise(passage)) for passage in _PASSAGES)
     return _PLAIN
+
+
+def most_answer_tokens(reading: Reading) -> int:
+    """What was trained to write artifacts may answer any question with one."""
+    return _MOST_FACTS_TOKENS if reading == "passages" else _MOST_ARTIFACT_TOKENS
 
 
 def check_answers(reading: Reading, answers: tuple[Answer, ...]) -> None:

@@ -53,11 +53,20 @@ class Shelf:
 
 
 class Checkpoints:
+    """``given`` are the folders that anybody may name, ``added`` those of models that were added."""
+
     def __init__(
-        self, database: Database, roots: FileRoots, repositories: Repositories, shelf: Shelf, errands: Errands
+        self,
+        *,
+        database: Database,
+        given: FileRoots,
+        added: FileRoots,
+        repositories: Repositories,
+        shelf: Shelf,
+        errands: Errands,
     ) -> None:
-        self._database, self._roots, self._repositories = database, roots, repositories
-        self._shelf, self._errands = shelf, errands
+        self._database, self._given, self._added = database, given, added
+        self._repositories, self._shelf, self._errands = repositories, shelf, errands
 
     async def find(self, question: RequestCheckpoint) -> Checkpoint:
         """Raises Refused."""
@@ -87,7 +96,7 @@ class Checkpoints:
                 kind="checkpoint", repository=named["repository"], revision=named["revision"]
             )
         if model.startswith("file:"):
-            return self._roots.path_of(model)
+            return self._given.path_of(model)
         async with self._database.read() as session:
             row = await tables.called(session, question.tenant, model)
         if row is None:
@@ -99,7 +108,7 @@ class Checkpoints:
         if source.kind == "huggingface":
             return FindCheckpoint(kind="checkpoint", repository=source.repository, revision=source.revision)
         if source.kind == "folder":
-            return self._roots.path_of(Path(source.repository).as_uri())
+            return self._added.path_of(Path(source.repository).as_uri())
         what = "a GGUF file" if source.kind == "file" else "Ollama's library"
         raise NoCheckpoint(model.name, f"it was added from {what}, which does not tell them")
 
@@ -115,7 +124,8 @@ class Checkpoints:
         wanted = Wanted(found.repository, found.revision, found.files)
         fetched = await self._shelf.downloads.fetch(wanted, tell)
         await _check(fetched.folder, tell)
-        await asyncio.to_thread(_keep, self._record(question), found)
+        for asked in (question, _pinned(found)):
+            await asyncio.to_thread(_keep, self._record(asked), found)
         size_bytes = sum(file.size_bytes for file in found.files)
         return Checkpoint(
             uri=fetched.folder.as_uri(),
@@ -141,16 +151,15 @@ class Checkpoints:
     async def sweep(self) -> None:
         """Remove what no run has asked for in a while."""
         records = await asyncio.to_thread(_aged, self._shelf.folder / "found")
-        old = {path for path, _, age_s in records if age_s > self._shelf.kept_days * _DAY_S}
-        used = {repository for path, repository, _ in records if path not in old}
-        for path, repository, _ in records:
-            if path in old:
-                path.unlink(missing_ok=True)
-                if repository not in used:
-                    freed = await self._shelf.downloads.remove(repository)
-                    log.info(
-                        "weights that nobody asks for were removed", repository=repository, freed_bytes=freed
-                    )
+        most_s = self._shelf.kept_days * _DAY_S
+        used = {(found.repository, found.revision) for _, found, age_s in records if age_s <= most_s}
+        for path, found, age_s in records:
+            if age_s <= most_s:
+                continue
+            path.unlink(missing_ok=True)
+            if (found.repository, found.revision) not in used:
+                freed = await self._shelf.downloads.remove(found.repository, found.revision)
+                log.info("weights that nobody asks for were removed", of=found.repository, freed_bytes=freed)
 
     def _record(self, question: FindCheckpoint) -> Path:
         name = f"{question.repository}@{question.revision or ''}"
@@ -180,11 +189,16 @@ def _read(record: Path) -> FoundCheckpoint | None:
         return None
 
 
-def _aged(folder: Path) -> list[tuple[Path, str, float]]:
-    """Record, repository, seconds since it was asked for."""
+def _pinned(found: FoundCheckpoint) -> FindCheckpoint:
+    """As its source asks for it later."""
+    return FindCheckpoint(kind="checkpoint", repository=found.repository, revision=found.revision)
+
+
+def _aged(folder: Path) -> list[tuple[Path, FoundCheckpoint, float]]:
+    """Record, what it says, seconds since it was asked for."""
     aged = []
     for path in folder.glob("*.json"):
         with suppress(FileNotFoundError):
             if (found := _read(path)) is not None:
-                aged.append((path, found.repository, time.time() - path.stat().st_mtime))
+                aged.append((path, found, time.time() - path.stat().st_mtime))
     return aged

@@ -72,7 +72,7 @@ class Errands:
         for key, errand in errands:
             self._forget(key, errand)
             if not errand.task.done():
-                log.info("nobody asks for it any more", what=str(key)[:200])
+                log.info("ended before it was done", what=str(key)[:200])
                 errand.task.cancel()
         await asyncio.gather(*(errand.task for _, errand in errands), return_exceptions=True)
 

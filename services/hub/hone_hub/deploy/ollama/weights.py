@@ -17,7 +17,7 @@ from hone_hub.deploy.ollama.parity import check_prompts
 from hone_hub.deploy.ollama.shown import Shown
 from hone_hub.deploy.ollama.templates import UNKNOWN
 from hone_hub.deploy.proven_files import ProvenFile, ProvenFiles
-from hone_hub.deploy.questions import MAX_ANSWER_TOKENS, check_answers, questions
+from hone_hub.deploy.questions import check_answers, most_answer_tokens, questions
 from hone_hub.deploy.versions import version_name
 from hone_hub.deploy.way import Deployed
 from hone_hub.work import Step
@@ -75,7 +75,7 @@ async def _deploy(
         body = {
             "model": name,
             "messages": [{"role": "user", "content": question}],
-            "options": {"temperature": 0, "num_predict": MAX_ANSWER_TOKENS},
+            "options": {"temperature": 0, "num_predict": most_answer_tokens(reading)},
         }
         answers.append(read_answer(place.host.url, await place.host.chat(body)))
     check_answers(reading, tuple(answers))
