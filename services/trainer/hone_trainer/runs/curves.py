@@ -169,7 +169,7 @@ class Curves:
 
     async def _keep_on(self, run_id: str, file: _Metrics) -> None:
         try:
-            if await asyncio.to_thread(file.read_on):
+            while await asyncio.to_thread(file.read_on):
                 await self._keep(run_id, file.gathered)
         except DatabaseUnavailable as error:
             log.warning("a run's curve is not kept", run_id=run_id, error=str(error))

@@ -57,7 +57,7 @@ class Hold:
     def ends_within_s(self) -> float:
         """How long a process may take to end: a checkpoint is worth waiting for if somebody goes on from it."""
         goes_on = isinstance(self.leaving, HandBack) or (
-            isinstance(self.leaving, LetGo) and self.leaving.state == "paused"
+            isinstance(self.leaving, LetGo) and self.leaving.state in ("paused", "queued")
         )
         return self.save_s if self.checkpoints and goes_on else _ENDS_WITHIN_S
 

@@ -21,7 +21,7 @@ from hone_trainer import tuning
 from hone_trainer.asking import Asking
 from hone_trainer.errors import NoSuchRun, NothingToTeach, PackagesMissing
 from hone_trainer.rendering import render
-from hone_trainer.runs import book, housekeeping, process, repeating
+from hone_trainer.runs import book, housekeeping, repeating
 from hone_trainer.runs.card import Card
 from hone_trainer.runs.full import left_out
 from hone_trainer.runs.origin import Origin, Origins
@@ -59,11 +59,17 @@ class Tuned:
         spec = await self._spec(assignment, settings, origin, folder)
         spec_path = await asyncio.to_thread(_begin, folder, spec)
 
-        prepared = await process.run(tuning.command("prepare", spec_path), progress, assignment.hold)
+        async def phase(name: tuning.Phase, device: str) -> dict[str, Any]:
+            """With the card, where it may use one: what fits is predicted when models that answer have left it."""
+            command = tuning.command(name, spec_path)
+            return await self.card.run(command, progress, assignment.hold, spec.control, device)
+
+        prepared = await phase("prepare", resolved.settings.device)
+        device = str(prepared["settings"]["device"]["value"])
         await self._compare_prompts(spec)
-        trained = await self._train(spec, spec_path, prepared, assignment)
+        trained = await phase("train", device)
         gguf, sha256, quantization = await self._converted(spec, resolved, assignment)
-        measured = await process.run(tuning.command("measure", spec_path), progress, assignment.hold)
+        measured = await phase("measure", device)
         return Made(
             weights_uri=(spec.out / "merged").as_uri(),
             gguf_uri=gguf.as_uri(),
@@ -181,14 +187,6 @@ class Tuned:
         taken = await asyncio.to_thread(samples.read, spec.out / "parity")
         question = ReadPrompts(source_uri=(spec.out / "parity").as_uri(), conversations=taken.conversations)
         samples.compare(taken, await self.ask(question, PromptsRead))
-
-    async def _train(
-        self, spec: Spec, spec_path: Path, prepared: dict[str, Any], assignment: Assignment
-    ) -> dict[str, Any]:
-        command = tuning.command("train", spec_path)
-        if prepared["settings"]["device"]["value"] == "cuda":
-            return await self.card.run(command, assignment.progress, assignment.hold, spec.control)
-        return await process.run(command, assignment.progress, assignment.hold, spec.control)
 
     async def _converted(
         self, spec: Spec, resolved: Resolved, assignment: Assignment
