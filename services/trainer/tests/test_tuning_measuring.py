@@ -198,6 +198,24 @@ def test_a_file_that_is_not_finite_is_not_shipped(copy: Spec) -> None:
     assert json.loads((copy.out / "measured.json").read_text())["variants"]["merged"]["loss"] is None
 
 
+def test_liked_and_disliked_answers_are_measured_apart(copy: Spec, tmp_path: Path) -> None:
+    judged = [
+        {
+            "prompt": each["messages"][:1],
+            "completion": each["messages"][1]["content"],
+            "label": place % 3 != 0,
+        }
+        for place, each in enumerate(rows(12, 1))
+    ]
+    reading, path = load_tokenizer(copy.checkpoint), write_rows(tmp_path / "kto.jsonl", judged)
+    held_out = tokenise(path, reading, kind="kto", most_tokens=256, cache=tmp_path / "cache", tell=unheard)
+    prepared = Prepared.read(copy.out).model_copy(update={"held_out": held_out.folder})
+    prepared.write(copy.out)
+    figures = measured(copy.model_copy(update={"kind": "kto", "method": "kto"}))
+    assert figures["held_out_sequences"] == 8
+    assert all(each["disliked_loss"] > 0 for each in figures["variants"].values())
+
+
 @pytest.mark.parametrize("part", ["adapter", "merged", "model.gguf", "prepared.json"])
 def test_phases_out_of_their_order_are_told(copy: Spec, part: str) -> None:
     path = copy.out / part
@@ -254,7 +272,7 @@ def test_an_adapter_trained_on_4_bits_is_merged_into_16_converts_and_is_measured
 
 def variant(loss: float, right: int = 50, old: float | None = None) -> Variant:
     likely = [np.full(5, -loss) for _ in range(10)]
-    answered = Answered(tuple(place < right for place in range(60)), right / 60)
+    answered = Answered(tuple(place < right for place in range(60)), (4,) * 60, right / 60)
     return Variant(likely, answered, None if old is None else [np.full(5, -old)] * 10)
 
 
@@ -334,18 +352,17 @@ def test_a_probe_is_right_where_the_right_answer_is_the_likeliest_by_its_length(
 
 
 def _answered(right: Callable[[int], bool]) -> Answered:
-    return Answered(tuple(right(place) for place in range(60)), 0.5)
+    return Answered(tuple(right(place) for place in range(60)), (4,) * 60, 0.5)
 
 
 def test_forgetting_is_told_beyond_the_tolerance_and_beyond_chance() -> None:
     before = _answered(lambda place: place < 40)
     assert forgotten(before, before, 0.0) is None
     assert forgotten(before, _answered(lambda place: place < 38), 0.0) is None  # two of two: chance
-    assert (
-        forgotten(before, _answered(lambda place: 5 <= place < 40), 0.1) is None
-    )  # five of sixty are allowed
-    assert "40 were right before and 35 are now" in (
-        forgotten(before, _answered(lambda place: 5 <= place < 40), 0.05) or ""
-    )
+    less = _answered(lambda place: 6 <= place < 40)
+    assert forgotten(before, less, 0.1) is None  # six of sixty are allowed
+    assert "40 were right before and 34 are now" in (forgotten(before, less, 0.05) or "")
     swapped = _answered(lambda place: 8 <= place < 44)
     assert forgotten(before, swapped, 0.05) is None  # eight lost and four won: chance
+    guesses = _answered(lambda place: place < 20)  # of four answers each fifteen are right by chance
+    assert forgotten(guesses, _answered(lambda place: False), 0.05) is None

@@ -321,6 +321,12 @@ def _first(weights: dict[str, torch.Tensor]) -> str:
     return next(iter(weights))
 
 
+def _elsewhere(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {
+        name.replace("model.layers", "transformer.layers"): each.clone() for name, each in weights.items()
+    }
+
+
 def _cut(adapter: Path) -> None:
     path = adapter / "adapter_model.safetensors"
     path.write_bytes(path.read_bytes()[:-10])
@@ -338,6 +344,8 @@ DAMAGED: dict[str, tuple[Callable[[Path], None], type[TuningError]]] = {
     "a stranger": (_weights(lambda each: each.update({"x\ud800y": torch.ones(2)})), AdapterUnfit),
     "another width": (_weights(lambda each: each.update({_first(each): torch.ones(4, 5)})), AdapterOfAnotherBase),
     "another rank": (_weights(lambda each: each.update({_first(each): torch.ones(3, 32)})), AdapterUnfit),
+    "twice": (_weights(lambda each: each.update({_first(each)[17:]: torch.ones(4, 32)})), AdapterUnfit),
+    "under two names": (_weights(lambda each: each.update(_elsewhere(each))), AdapterUnfit),
     "nothing": (_weights(lambda each: each.clear()), AdapterUnfit),
     "cut short": (_cut, FolderUnreadable),
     "a link elsewhere": (_linked, FolderUnreadable),

@@ -20,6 +20,7 @@ from hone_trainer.tuning.errors import AdapterUnfit, FolderUnreadable
 from hone_trainer.tuning.shards import plain_file, read_json
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+MOST_BYTES = 32 << 30  # rank 256 on all of 70 billion weights takes half of it
 MOST_RANK = 4096
 MOST_ALPHA = 1e6
 
@@ -73,7 +74,10 @@ def read_changes(folder: Path) -> dict[str, Change]:
     parts = _parts(folder, plain_file(folder, WEIGHTS))
     if not parts:
         raise AdapterUnfit(folder, "changes nothing")
-    return {plain_name(module): _change(folder, module, each, config) for module, each in parts.items()}
+    found = {plain_name(module): _change(folder, module, each, config) for module, each in parts.items()}
+    if len(found) != len(parts):
+        raise AdapterUnfit(folder, "changes a module under two names")
+    return found
 
 
 def _check(folder: Path, config: Mapping[str, Any]) -> None:
@@ -94,6 +98,8 @@ def _check(folder: Path, config: Mapping[str, Any]) -> None:
 
 def _parts(folder: Path, path: Path) -> dict[str, dict[str, Tensor]]:
     parts: dict[str, dict[str, Tensor]] = {}
+    if path.stat().st_size > MOST_BYTES:
+        raise AdapterUnfit(folder, f"has more than {MOST_BYTES >> 30} GiB of weights")
     try:
         with safe_open(path, framework="pt") as file:
             for name in file.keys():  # noqa: SIM118 - no mapping
@@ -105,7 +111,9 @@ def _parts(folder: Path, path: Path) -> dict[str, dict[str, Tensor]]:
                 tensor = file.get_tensor(name)
                 if not tensor.is_floating_point() or not bool(torch.isfinite(tensor.float()).all()):
                     raise AdapterUnfit(folder, f"holds {name[:200]}, whose numbers are not all finite")
-                parts.setdefault(match["module"], {})[match["part"]] = tensor.float()
+                if match["part"] in parts.setdefault(match["module"], {}):
+                    raise AdapterUnfit(folder, f"holds {name[:200]} twice")
+                parts[match["module"]][match["part"]] = tensor.float()
     except (SafetensorError, OSError, ValueError) as error:
         raise FolderUnreadable(path, f"is damaged: {error}") from error
     return parts

@@ -205,6 +205,14 @@ class DiskFull(TuningError):
         self.folder, self.needed_bytes = folder, needed_bytes
 
 
+class NotWritten(TuningError):
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(
+            "not_written", f"{path} could not be written: {error}; see to its disk and resume the run", 500
+        )
+        self.path = path
+
+
 # Merging
 
 

@@ -107,18 +107,25 @@ class _Scales:
     def weigh(self, name: str, model: Any, *, probing: bool = True) -> Variant:
         """Raises Cancelled."""
 
-        def likely(sequences: list[Asked], what: str) -> list[Floats]:
+        def telling(what: str, total: int) -> Callable[[int], None]:
             def step(done: int) -> None:
                 if self.ending():
                     raise Cancelled
-                self.tell(Line(stage="measuring", done=done, total=len(sequences), message=f"{name}: {what}"))
+                self.tell(Line(stage="measuring", done=done, total=total, message=f"{name}: {what}"))
 
-            return log_likelihoods(model, sequences, self.reading.pad_id, step)
+            return step
+
+        def likely(sequences: list[Asked], what: str) -> list[Floats]:
+            return log_likelihoods(model, sequences, self.reading.pad_id, telling(what, len(sequences)))
 
         held_out = likely(self.held_out, "held-out loss")
         bad = likely(self.bad, "answers that people were against") if self.bad else None
         old = likely(self.old, "old skills") if self.old else None
-        answered = answer(model, self.reading, probes()) if probing else None
+        if not probing:
+            return Variant(held_out, None, old, bad)
+        asked = probes()
+        answers = sum(1 + len(each.wrong) for each in asked)
+        answered = answer(model, self.reading, asked, telling("general probes", answers))
         return Variant(held_out, answered, old, bad)
 
 

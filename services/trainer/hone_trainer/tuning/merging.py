@@ -26,6 +26,7 @@ from hone_trainer.tuning.errors import (
     DiskFull,
     FolderUnreadable,
     MergeOverflows,
+    NotWritten,
 )
 from hone_trainer.tuning.fingerprint import check_belongs
 from hone_trainer.tuning.shards import (
@@ -101,7 +102,7 @@ def merge(
     """Write ``out``, a folder in Hugging Face's layout; one that is there is replaced.
 
     ``ends`` are the tokens that end an answer as it was trained: the model that is deployed has to stop at them.
-    Raises what `check` raises, and DiskFull, MergeOverflows.
+    Raises what `check` raises, and DiskFull, MergeOverflows, NotWritten.
     """
     check(base, adapter)
     shards = open_shards(base)
@@ -119,7 +120,7 @@ def merge(
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(out.parent, total) from error
-        raise FolderUnreadable(out, f"cannot be written: {error}") from error
+        raise NotWritten(out, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     stored = tensors_of(shards)
@@ -209,7 +210,7 @@ def _merge(source: BinaryIO, target: BinaryIO, stored: Stored, change: Change) -
         if not bool(torch.isfinite(rounded).all()):
             raise MergeOverflows(stored.name, stored.dtype)
         largest = max(largest, float((new - old).abs().max()) if new.numel() else 0.0)
-        target.write(rounded.contiguous().view(torch.uint8).numpy().tobytes())
+        target.write(rounded.contiguous().view(torch.uint8).numpy())
     return largest
 
 

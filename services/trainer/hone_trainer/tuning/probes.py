@@ -18,8 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from hone_trainer.tuning.base import Reading
 from hone_trainer.tuning.likelihood import Asked, log_likelihoods
 
-CHANCE = 0.05
+CHANCE = 0.02
 """As likely as that may a loss be chance, and no more, to be called forgetting."""
+
+_KNOWS = 2.0
+"""Standard deviations above guessing from which on a model knows something that it could forget."""
 
 
 class Probe(BaseModel):
@@ -33,14 +36,23 @@ class Probe(BaseModel):
 
 @dataclass(frozen=True)
 class Answered:
-    """``right``: of each probe, whether it was. ``confidence``: the share of belief that the right answers got."""
+    """``right``: of each probe, whether it was; ``options``: how many answers it had to choose from. ``confidence``:
+    the share of belief that the right answers got."""
 
     right: tuple[bool, ...]
+    options: tuple[int, ...]
     confidence: float
 
     @property
     def share(self) -> float:
         return sum(self.right) / len(self.right)
+
+    @property
+    def knows(self) -> bool:
+        """Whether more is right than guesses would make so."""
+        chances = [1 / each for each in self.options]
+        spread = math.sqrt(sum(each * (1 - each) for each in chances))
+        return sum(self.right) > sum(chances) + _KNOWS * spread
 
 
 @cache
@@ -68,17 +80,19 @@ def answer(
         right.append(bool(own[0] > own[1:].max()))
         with np.errstate(invalid="ignore"):  # a model that is not finite is told as one by its held-out loss
             shares.append(float(np.exp(own[0] - np.logaddexp.reduce(own))))
-    return Answered(tuple(right), sum(shares) / len(shares))
+    return Answered(tuple(right), tuple(1 + len(each.wrong) for each in asked), sum(shares) / len(shares))
 
 
 def forgotten(before: Answered, after: Answered, tolerance: float) -> str | None:
-    """What was forgotten, in words; None where less than ``tolerance`` of the probes was, or chance does as much.
+    """What was forgotten, in words; None where less than ``tolerance`` of the probes was, chance does as much, or
+    nothing was known: Hone's own small model guesses, and other guesses are no loss.
 
     The exact test of McNemar (1947) on the probes that only one of the two answers right.
     """
     lost = sum(one and not other for one, other in zip(before.right, after.right, strict=True))
     won = sum(other and not one for one, other in zip(before.right, after.right, strict=True))
-    if lost - won <= tolerance * len(before.right) or _at_least(lost, lost + won) > CHANCE:
+    within = lost - won <= tolerance * len(before.right)
+    if within or not before.knows or _at_least(lost, lost + won) > CHANCE:
         return None
     total = len(before.right)
     return f"of {total} general probes {sum(before.right)} were right before and {sum(after.right)} are now"
