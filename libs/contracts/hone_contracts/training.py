@@ -27,11 +27,25 @@ class CheckTraining(Request):
     artifact_type: ArtifactType
     method: Method
     base: str | None = None
+    settings: dict[str, Any] = Field(default={}, description="as StartTraining would have them")
+
+
+class ResolvedSetting(BaseModel):
+    """``source``: defaults, method, file:NAME, set, api; what is still ``auto`` is picked when the run begins."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    value: Any = None
+    source: str
 
 
 class TrainingPossible(BaseModel):
+    """``settings`` are all of them, where the method has such."""
+
     method: Method
     device: str
+    settings: tuple[ResolvedSetting, ...] = ()
 
 
 class StartTraining(Command):

@@ -157,6 +157,7 @@ def test_a_run_ends_with_its_verdict_and_figures(gateway: Gateway, hone: Hone) -
     ]
     assert gateway.body("/api/train") == {
         "type": "mermaid_erd", "method": "full", "dataset": "ab" * 32, "settings": {"epochs": 3},
+            "origins": {"epochs": "set"},
     }  # fmt: skip
     failed = job("failed", error={"title": "Too few examples", "detail": "three are not enough"})
     gateway.streams = [[sse("done", failed, 1)]]

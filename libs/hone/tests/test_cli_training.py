@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,3 +149,67 @@ def test_a_curve_that_falls_is_drawn_from_the_upper_left_to_the_lower_right() ->
     assert [line.index(".") for line in drawn if "." in line] == sorted(
         line.index(".") for line in drawn if "." in line
     )
+
+
+def test_settings_of_a_file_give_way_to_those_of_the_command(
+    gateway: Gateway, hone: Hone, tmp_path: Path
+) -> None:
+    file = tmp_path / "lora.yaml"
+    file.write_text("rank: 8\nepochs: 2\ntargets: [q_proj, v_proj]\n")
+    settings = [
+        {"name": "rank", "value": 32, "source": "set"},
+        {"name": "epochs", "value": 2, "source": "file:lora.yaml"},
+        {"name": "dropout", "value": 0.0, "source": "defaults"},
+    ]
+    gateway.answers["/api/train"] = lambda _: JSONResponse({"job_id": "j-1", "settings": settings}, 202)
+    gateway.streams = [[sse("done", job("succeeded", result={"verdict": "canary"}), 1)]]
+    result = hone(*TRAIN, "--config", str(file), "--set", "rank=32")
+    assert result.err.splitlines()[:3] == [
+        "set: rank 32",
+        "file:lora.yaml: epochs 2",
+        "defaults: dropout 0.0",
+    ]
+    body = gateway.body("/api/train")
+    assert body["settings"] == {"rank": 32, "epochs": 2, "targets": "q_proj,v_proj"}
+    assert body["origins"] == {"rank": "set", "epochs": "file:lora.yaml", "targets": "file:lora.yaml"}
+
+
+@pytest.mark.parametrize("text", ["- rank\n", "rank: {a: 1}\n", "a: [1\n", "3: 4\n", "", "x: [1, 2]\n"])
+def test_a_file_that_holds_no_settings_starts_no_run(
+    gateway: Gateway, hone: Hone, tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "lora.yaml"
+    file.write_text(text)
+    result = hone(*TRAIN, "--config", str(file))
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "lora.yaml" in result.err
+    assert not gateway.asked
+
+
+def test_a_run_is_repeated_by_its_id_alone(gateway: Gateway, hone: Hone) -> None:
+    gateway.streams = [[sse("done", job("succeeded", result={"verdict": "canary"}), 1)]]
+    assert hone("train", "--repeat", "j-7").out == "canary\n"
+    assert gateway.body("/api/train") == {"repeat": "j-7"}
+    assert hone("train").err == "hone: name --type and --method, or a run to --repeat\n"
+
+
+def test_what_workers_have_and_lack_is_told(gateway: Gateway, hone: Hone) -> None:
+    finding = {
+        "name": "bitsandbytes",
+        "severity": "error",
+        "found": "not installed",
+        "advice": "make train-deps",
+    }
+    worker = {
+        "worker": "w1", "device": "cuda", "card": "A100", "free_card_bytes": 40 << 30, "methods": ["lora", "kto"],
+        "findings": [finding],
+    }  # fmt: skip
+    answers(gateway, "/api/train/check", {"workers": [worker]})
+    assert hone("train", "check").out.splitlines() == [
+        "w1  cuda A100, 42.95 GB free",
+        "  methods: lora, kto",
+        "  error   bitsandbytes  not installed: make train-deps",
+    ]
+    assert json.loads(hone("train", "check", "--json").out)["workers"] == [worker]
+    answers(gateway, "/api/train/check", {"workers": []})
+    assert hone("train", "check").code == 1

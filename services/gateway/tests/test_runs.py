@@ -110,12 +110,15 @@ async def test_what_a_run_lacks_is_told_before_there_is_a_job(sqlite_gateway: Ga
     wrong: list[dict[str, Any]] = [
         {"type": "uml", "method": "lora"},
         {"type": "mermaid_erd", "method": "magic"},
+        {"type": "mermaid_erd"},
+        RUN | {"repeat": "job_1"},
+        {"repeat": "job_1", "settings": {"rank": 8}},
         RUN | {"base": "no-provider"},
         RUN | {"dataset": "a\nb"},
         RUN | {"settings": {"a b": 1}},
         RUN | {"settings": {"a": {"b": 1}}},
         RUN | {"settings": {"a": "x" * 501}},
-        RUN | {"settings": {f"a{number}": 1 for number in range(51)}},
+        RUN | {"settings": {f"a{number}": 1 for number in range(61)}},
     ]
     for body in wrong:
         is_problem(await http.post("/api/train", json=body), 422, "invalid_request")

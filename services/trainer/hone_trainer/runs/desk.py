@@ -18,11 +18,12 @@ from hone_contracts.pool import (
     ShowRun,
     StoredDataset,
 )
-from hone_contracts.training import CheckTraining, DatasetSummary, TrainingPossible
+from hone_contracts.training import CheckTraining, DatasetSummary, ResolvedSetting, TrainingPossible
 from hone_trainer.errors import NoSuchRun, RunUnderWay
 from hone_trainer.runs import book, stored
 from hone_trainer.runs.dataset import Builder
 from hone_trainer.training import Methods
+from hone_trainer.tuning.settings import TUNED, layers_of, resolve
 
 
 class Desk:
@@ -30,13 +31,15 @@ class Desk:
         self._database, self._builder, self._methods = database, builder, methods
 
     async def check(self, question: CheckTraining) -> TrainingPossible:
-        """Raises NotThereYet, PackagesMissing, RunUnderWay."""
+        """Raises PackagesMissing, BadSetting, RunUnderWay."""
         self._methods.check(question.method)
+        settings = _resolved(question)
         async with self._database.read() as session:
             running = await book.active(session, question.tenant, question.artifact_type)
         if running is not None:
             raise RunUnderWay(question.artifact_type, running)
-        return TrainingPossible(method=question.method, device="cpu")
+        device = question.settings.get("device", "auto")
+        return TrainingPossible(method=question.method, device=str(device), settings=settings)
 
     async def list_runs(self, question: ListRuns) -> Runs:
         async with self._database.read() as session:
@@ -75,6 +78,17 @@ class Desk:
     async def build(self, question: BuildDataset) -> DatasetSummary:
         """Raises TooAlike, DatasetBad."""
         return await self._builder.by_hand(question.tenant, question.artifact_type)
+
+
+def _resolved(question: CheckTraining) -> tuple[ResolvedSetting, ...]:
+    """Of the methods whose settings have sources. Raises BadSetting."""
+    if question.method not in TUNED:
+        return ()
+    found = resolve(question.method, *layers_of(question.settings))
+    values = found.settings.model_dump(mode="json")
+    return tuple(
+        ResolvedSetting(name=name, value=value, source=found.sources[name]) for name, value in values.items()
+    )
 
 
 def _in_short(row: RowMapping) -> Run:

@@ -19,6 +19,7 @@ from hone_trainer.tuning.words import allowed, quoted, shown
 
 Auto = Literal["auto"]
 TunedMethod = Literal["lora", "qlora", "kto"]
+TUNED: tuple[TunedMethod, ...] = ("lora", "qlora", "kto")
 Device = Literal["cpu", "cuda", "mps"]
 Dtype = Literal["fp32", "bf16", "fp16"]
 
