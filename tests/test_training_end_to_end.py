@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from machine import Machine
 from page import ROOT, Said, Shell, sections
+from starter import MODEL as STARTER
 from starter_engine import Engine
 from team import Team
 
@@ -36,7 +37,7 @@ TYPE, MODEL = ArtifactType.SQL_DDL, "llamacpp:hone-starter"
 LIMIT_S = 420.0
 
 # As it ships, but that fewer prompts are held out: two models answer each, in every one of the page's four runs.
-QUICK = {"HONE_LOOP_HELD_OUT_MAX": "24", "HONE_LOOP_HELD_OUT_SHARE": "0.1", "HONE_LOOP_MIN_INTERVAL_S": "0"}
+QUICK = {"HONE_LOOP_HELD_OUT_MAX": "16", "HONE_LOOP_HELD_OUT_SHARE": "0.1", "HONE_LOOP_MIN_INTERVAL_S": "0"}
 
 
 @dataclass
@@ -124,6 +125,7 @@ def workers_are_told(reader: Reader) -> None:
 
 def the_models_own_answer_is_not_the_teams(reader: Reader) -> None:
     assert "300 rows" in reader.said["hone dataset check"].out
+    assert "kept as an example" in reader.said["hone feedback ARTIFACT_ID"].err
     assert likeness(reader.artifact()["content"], CORRECTED) < 0.7
 
 
@@ -138,28 +140,24 @@ def what_is_paused_goes_on_and_is_better_beyond_doubt(reader: Reader) -> None:
     result = reader.run()["result"]
     assert result["verdict"] == "canary", result
     assert result["version"] == 2
-    quality = result["figures"]["quality"]
-    assert quality["low"] > 0.2, quality
-    means = result["figures"]["means"]["quality"]
-    assert means["challenger"] > means["champion"] + 0.3, means
+    assert "better than the champion beyond doubt" in result["reasons"]
+    assert result["figures"]["quality"]["low"] > 0, result["figures"]
 
 
 def what_is_served_answers_as_the_adapter_does(reader: Reader) -> None:
     artifact = reader.artifact()
     assert artifact["version"] == 2
     assert likeness(artifact["content"], CORRECTED) > 0.95
-    tuned = reader.versions()[2]
-    forms = tuned["figures"]["measured"]["variants"]
-    adapter, shipped, base = (forms[name]["loss"] for name in ("adapter", "shipped", "base"))
-    assert shipped == pytest.approx(adapter, rel=0.01, abs=0.002)
-    assert base > 4 * adapter
-    run = reader.jobs("train")[0]["id"]
-    assert_scores_within(0.01, reader.hone.data, run)
+    forms = reader.versions()[2]["figures"]["measured"]["variants"]
+    perplexities = {name: form["perplexity"] for name, form in forms.items()}
+    assert perplexities["shipped"] == pytest.approx(perplexities["adapter"], rel=0.01)
+    assert perplexities["base"] > 2 * perplexities["shipped"]
+    read_through_the_engine(reader.hone.data / "trainer", reader.jobs("train")[0]["id"])
 
 
-def assert_scores_within(share: float, data: Path, run: str) -> None:
-    """The held-out prompts, read through the engine with the served file, and with the adapter merged in fp32."""
-    (out,) = (data / "trainer" / "runs" / run).glob("worker-*/out")
+def read_through_the_engine(trainer: Path, run: str) -> None:
+    """Held-out prompts, read with the shipped starter, the served file, and the adapter merged in 32 bits."""
+    (out,) = (trainer / "runs" / run).glob("worker-*/out")
     exact = out / "exact.gguf"
     command = [
         sys.executable,
@@ -172,26 +170,26 @@ def assert_scores_within(share: float, data: Path, run: str) -> None:
         "f32",
     ]
     subprocess.run(command, check=True, capture_output=True)
-    held_out = json.loads((out.parent / "spec.json").read_text())["told"]["dataset"]
-    items = [
-        HeldOutItem.model_validate_json(line)
-        for line in (data / "trainer" / "datasets" / held_out / "held_out.jsonl")
-        .read_text("utf-8")
-        .splitlines()
-    ]
-    served, exactly = (asyncio.run(score(file, items)) for file in (out / "model.gguf", exact))
-    assert served == pytest.approx(exactly, rel=share)
-    assert served > 0.9
+    dataset = json.loads((out.parent / "spec.json").read_bytes())["told"]["dataset"]
+    lines = (trainer / "datasets" / dataset / "held_out.jsonl").read_text("utf-8").splitlines()
+    items = [HeldOutItem.model_validate_json(line) for line in lines]
+    before, served, exactly = (
+        asyncio.run(scores(file, items)) for file in (STARTER, out / "model.gguf", exact)
+    )
+    assert statistics.mean(served) == pytest.approx(statistics.mean(exactly), rel=0.01)
+    assert statistics.mean(served) > 0.9
+    # A sign test: by chance 13 of 16 are better once in a hundred times.
+    assert sum(one > other for one, other in zip(served, before, strict=True)) > 0.8 * len(items)
 
 
-async def score(file: Path, items: list[HeldOutItem]) -> float:
-    """Mean agreement with the references, in [0, 1]."""
+async def scores(file: Path, items: list[HeldOutItem]) -> list[float]:
+    """Agreement of each answer with its reference, in [0, 1]."""
     engine = Engine(file, threads=1)
     found = []
     for item in items:
         draft = await KINDS[TYPE].make(Brief(item.requirements, "passages"), engine.ask, _silent)
         found.append(likeness(draft.content, item.reference or ""))
-    return statistics.mean(found)
+    return found
 
 
 async def _silent(
@@ -201,7 +199,6 @@ async def _silent(
 
 
 def feedback_and_thumbs_are_learned_from(reader: Reader) -> None:
-    assert "kept as an example" in reader.said["hone feedback"].err
     reader.shell.ended(LIMIT_S)
     stopped, judged = reader.jobs("train")[1:]
     for run in (stopped, judged):

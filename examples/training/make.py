@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-ROWS, THUMBS, SEED = 300, 80, 7
+ROWS, THUMBS, SEED = 300, 40, 7
 HERE = Path(__file__).parent
 
 # {T} is a table as the text writes it, {P} and {C} a parent and a child, {list} some columns.
