@@ -165,8 +165,8 @@ class Masker:
 
     def _ended(self, turn: _Turn, prompt: list[int], answer: list[int]) -> _Tokens | LeftOut:
         """Up to the first token that ends generation, behind which the template may write no words."""
-        end = next((at for at, each in enumerate(answer, 1) if each in self._chat.ends), None)
-        if end is None:
+        end = 1 + min((answer.index(each) for each in self._chat.ends if each in answer), default=-1)
+        if not end:
             return LeftOut(turn.row.number, ENDLESS)
         if not self._blank(tuple(answer[end:])):
             return LeftOut(turn.row.number, FORGED, "a token that ends generation, within the answer")

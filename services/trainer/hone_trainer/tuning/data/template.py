@@ -5,6 +5,7 @@ Transformers itself is not imported for it: the processes that read rows start i
 
 import json
 from datetime import date
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from jinja2 import Template, TemplateError
@@ -34,6 +35,7 @@ def compiled(template: str) -> Template:
     return environment.from_string(template)
 
 
+@lru_cache(maxsize=8)
 def clock(day: date) -> dict[str, Any]:
     """What a template may ask for the date, in both of the ways that there are."""
     return {"date_string": day.strftime("%d %b %Y"), "strftime_now": lambda layout: day.strftime(str(layout))}
