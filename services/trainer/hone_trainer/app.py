@@ -70,6 +70,7 @@ from hone_trainer.training import Methods
 
 HEAD = "0004"
 
+_AWAY_S = 120.0  # a service that is started anew, while a run has work for it
 _CHAT_LIMIT_S = 120.0  # of one paraphrase by a local model that is loaded for it
 
 log = get_logger(__name__)
@@ -94,6 +95,7 @@ class _Parts:
         database, folder = service.database, settings.data_dir / "trainer"
         self.runs_folder = folder / "runs"
         self.ask = Asking(self._client, settings.ask_timeout_s)
+        self.ask_for_work = Asking(self._client, settings.ask_timeout_s, _AWAY_S)
         self.builder = Builder(database, DatasetFiles(folder / "datasets"), policy)
         methods = Methods(policy.method, RoutesWatcher.of(service).resolve, settings.trainer_role == "both")
         self.starter = Starter(policy, methods)
@@ -166,15 +168,15 @@ class _Parts:
 
     def methods(self) -> dict[str, MakeVersion]:
         tuned = Tuned(
-            self.ask,
+            self.ask_for_work,
             self.runs_folder,
             self.service.database,
             self.card,
-            Preferences(self.ask, self.builder.files),
+            Preferences(self.ask_for_work, self.builder.files),
         )
         return {
-            "few_shot": FewShot(self.ask, self.policy),
-            "full": Full(self.ask, self.runs_folder, self.service.database),
+            "few_shot": FewShot(self.ask_for_work, self.policy),
+            "full": Full(self.ask_for_work, self.runs_folder, self.service.database),
             **dict.fromkeys(("lora", "qlora", "kto"), tuned),
         }
 
@@ -188,7 +190,7 @@ class _Parts:
             offering=Offering(
                 service.database, self.importer, self._sources(), self.settings.variations_per_batch
             ),
-            ask=self.ask,
+            ask=self.ask_for_work,
             methods=self.methods(),
             root=self.runs_folder,
             tries=self.policy.tries,
