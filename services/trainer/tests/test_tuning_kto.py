@@ -177,7 +177,7 @@ def test_loss_and_gradients_are_those_of_trl(
     batch = trainer.data_collator(list(trainer.train_dataset))
     model.train()
     theirs = trainer.compute_loss(model, batch)
-    theirs.backward()  # type: ignore[no-untyped-call]
+    theirs.backward()
     expected = {name: each.grad for name, each in model.named_parameters() if each.grad is not None}
 
     # TRL gives each prompt the answer of the row before it, whatever that one's prompt is.
@@ -285,6 +285,7 @@ def test_a_run_that_goes_on_from_a_champion_is_measured_against_the_champion(ben
             if "lora_B" in name:
                 each.zero_()  # what it learned is forgotten
     forgotten = champion.held_out(model)
+    assert forgotten["distance"] == 0.0  # all answers are less likely now, and a distance is none below it
     assert forgotten["good_reward"] < -0.01 and base.held_out(model)["good_reward"] == pytest.approx(
         0, abs=1e-6
     )
@@ -310,6 +311,35 @@ def test_each_prompt_gets_the_answer_to_another_prompt(bench: Bench) -> None:
         assert swapped.tokens(place).tolist() == expected
         assert not swapped.trained(place)[:start].any()
         assert swapped.trained(place).sum() == min(len(expected) - start, data.trained(other).sum())
+
+
+def test_a_pair_is_no_longer_than_what_is_trained(bench: Bench) -> None:
+    short, long = judged(1)[0], judged(2)[1]
+    asks_much = short | {"prompt": [{"role": "user", "content": "book " * 30}]}
+    answers_much = long | {"completion": "book " * 30}
+    data = bench.data([asks_much, answers_much])
+    longest = int(data.lengths.max())
+    swapped = Swapped(data, [0, 1])
+    assert sorted(swapped.lengths)[-1] == longest < data.lengths.sum() - 40
+    assert all(swapped.trained(each).any() for each in range(len(swapped)))
+
+
+class Apart(Group):
+    """One of several processes that never hears of the others."""
+
+    def sum(self, tensors: Sequence[torch.Tensor]) -> None:
+        return None
+
+
+def test_processes_find_the_distance_in_parts(bench: Bench) -> None:
+    set_ = settings(micro_tokens=96)
+    model, swapped = bench.model(set_), Swapped(bench.train, range(len(bench.train)))
+    found = [
+        Likelihoods(set_, bench.reading.pad_id, None, group).distance(model, swapped)
+        for group in (Group(), Apart(0, 3), Apart(1, 3), Apart(2, 3))
+    ]
+    assert min(found) > 0.01
+    assert found[0] == pytest.approx(sum(found[1:]), abs=1e-5)
 
 
 def test_where_all_prompts_are_one_nothing_is_far(bench: Bench) -> None:
