@@ -10,7 +10,7 @@ from hone_chassis.errors import DatabaseUnavailable
 from hone_chassis.logs import get_logger
 from hone_chassis.loop_policy import LoopPolicy
 from hone_chassis.routes_table import RoutesWatcher
-from hone_contracts import streams
+from hone_contracts import streams, subjects
 from hone_contracts.deployment import DeploymentFailed, ModelDeployed
 from hone_contracts.evaluation import EvaluationCompleted, EvaluationFailed, VersionJudged
 from hone_contracts.feedback import FeedbackRecorded
@@ -118,7 +118,7 @@ class _Parts:
         service.background(lambda _: self.importer.prover.run())
         service.background(self._look)
         service.handles(StartTraining, self.starter.by_hand)
-        self._follow(Following(self.cancellations, self.policy.tries))
+        self._follow(Following(service.database, self.cancellations, self.policy.tries))
         self._answer()
         service.announces(TrainingStarted, *placing.COMMANDS.values(), TrainingFailed)
         for command in (TrainOnCard, TrainOnLargeCard):
@@ -132,6 +132,8 @@ class _Parts:
         service.handles(EvaluationFailed, following.evaluation_failed)
         service.handles(VersionJudged, following.judged)
         service.handles(JobCancelled, following.cancelled)
+        dead = subjects.dead(subjects.command("trainer", "*"))
+        service.consumes(streams.DEAD_LETTERS, dead, following.died, name="dead-letters")
 
     def _answer(self) -> None:
         service, database = self.service, self.service.database

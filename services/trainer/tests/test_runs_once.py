@@ -9,11 +9,13 @@ import pytest
 from feedbacks import ERD, feedback
 from loop_parts import policy, settings, training
 from running import until
+from sqlmodel import select
 from test_runs_end_to_end import judge
 
 from hone_chassis import RemoteError, ServiceUnavailable
 from hone_chassis.database import Database
-from hone_chassis.tables import utc_now
+from hone_chassis.dead_letters import bury
+from hone_chassis.tables import OutboxRow, utc_now
 from hone_contracts.deployment import DeploymentFailed
 from hone_contracts.errors import ErrorBody
 from hone_contracts.ids import new_id
@@ -26,6 +28,7 @@ from hone_contracts.training import (
     TrainingFailed,
     TrainingPossible,
     TrainingStarted,
+    TrainModel,
 )
 from hone_trainer.runs.watchdog import Watchdog
 
@@ -172,3 +175,31 @@ async def test_examples_with_errors_stop_the_run_are_named_and_leave_the_pool(
         assert whole.error is not None and len(whole.error.fields["report"]["examples"]) == 1
         count = await trainer.pool()
         assert count is not None and (count.good, count.new) == (11, 11)
+
+
+async def test_a_command_that_killed_whoever_took_it_fails_its_run_if_it_is_the_one_that_counts(
+    nats_server: Any, database_url: str, tmp_path: Path
+) -> None:
+    role: dict[str, Any] = {"set_trainer_role": "coordinator", "loop": LATER}
+    async with training(nats_server.url, database_url, tmp_path, **role) as trainer:
+        await trainer.gives(*batch())
+        run = await trainer.run_in("queued")
+        query = select(OutboxRow.body).where(OutboxRow.subject == TrainModel.subject)
+        async with trainer.service.database.read() as session:
+            command = TrainModel.model_validate_json((await session.exec(query)).one())
+
+        async def dies(message: TrainModel) -> None:
+            headers = {"correlation_id": run.run_id, "Nats-Msg-Id": str(message.message_id)}
+            body = message.model_dump_json().encode()
+            jetstream = trainer.client.jetstream()
+            await bury(jetstream, message.subject, body, headers, consumer="trainer-x", reason=ERROR)
+
+        await dies(
+            TrainModel.caused_by(command, **command.model_dump(include={"artifact_type", "method", "batch"}))
+        )
+        await asyncio.sleep(0.5)
+        assert (await trainer.runs())[0].state == "queued"  # an earlier one, from before a pause
+        await dies(command)
+        assert (await trainer.run_in("failed")).error == ERROR
+        count = await trainer.pool()
+        assert count is not None and count.new == 12
