@@ -76,7 +76,7 @@ def likely(told: list[dict[str, Any]]) -> list[tuple[int, float]]:
     return [(each["id"], round(each["logprob"], 4)) for each in told]
 
 
-@pytest.mark.parametrize("family", ["llama2", "mistral-nemo", "phi3", "qwen2.5", "qwen3", "gemma3"])
+@pytest.mark.parametrize("family", ["llama2", "mistral-nemo", "qwen3", "gemma3"])
 async def test_they_are_the_tokens_of_the_rendered_text(
     library: Library, tmp_path: Path, family: str
 ) -> None:
@@ -132,8 +132,8 @@ async def test_what_is_no_small_folder_is_refused(
         assert "; " in refused.value.body().detail
         return refused.value.body().code
 
-    long = ({"role": "user", "content": "a b " * 100_000},)
-    assert await refusal(folder, *[long] * 5) == "prompts_too_long"
+    long = ({"role": "user", "content": "a b " * 60_000},)
+    assert await refusal(folder, *[long] * 2) == "prompts_too_long"
     assert await refusal(tmp_path / "absent", *CHATS) == "file_missing"
     (folder / "config.json").write_text("{")
     assert await refusal(folder, *CHATS) == "source_invalid"
