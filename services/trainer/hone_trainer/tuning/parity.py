@@ -81,10 +81,10 @@ def _chosen(path: Path) -> Iterator[Conversation]:
         keep(drawn, (key, line))
         if number <= _SHAPED_ROWS and len(shapes) < _SHAPES and (found := _asked(line)):
             shapes.setdefault(tuple(each["role"] for each in found), found)
-    yield from shapes.values()
-    for _, line in sorted(drawn):
-        if (found := _asked(line)) and found not in shapes.values():
-            yield found
+    chosen = [*shapes.values(), *filter(None, (_asked(line) for _, line in sorted(drawn)))]
+    for at, conversation in enumerate(chosen):
+        if conversation not in chosen[:at]:
+            yield conversation
 
 
 def _asked(line: bytes) -> Conversation | None:
