@@ -198,13 +198,12 @@ def test_a_file_that_is_not_finite_is_not_shipped(copy: Spec) -> None:
     assert json.loads((copy.out / "measured.json").read_text())["variants"]["merged"]["loss"] is None
 
 
-def test_liked_and_disliked_answers_are_measured_apart(copy: Spec, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("liked", "apart"), [(8, True), (0, False)])
+def test_liked_and_disliked_answers_are_measured_apart(
+    copy: Spec, tmp_path: Path, liked: int, apart: bool
+) -> None:
     judged = [
-        {
-            "prompt": each["messages"][:1],
-            "completion": each["messages"][1]["content"],
-            "label": place % 3 != 0,
-        }
+        {"prompt": each["messages"][:1], "completion": each["messages"][1]["content"], "label": place < liked}
         for place, each in enumerate(rows(12, 1))
     ]
     reading, path = load_tokenizer(copy.checkpoint), write_rows(tmp_path / "kto.jsonl", judged)
@@ -212,8 +211,8 @@ def test_liked_and_disliked_answers_are_measured_apart(copy: Spec, tmp_path: Pat
     prepared = Prepared.read(copy.out).model_copy(update={"held_out": held_out.folder})
     prepared.write(copy.out)
     figures = measured(copy.model_copy(update={"kind": "kto", "method": "kto"}))
-    assert figures["held_out_sequences"] == 8
-    assert all(each["disliked_loss"] > 0 for each in figures["variants"].values())
+    assert figures["held_out_sequences"] == (liked or 12)
+    assert all((each["disliked_loss"] is not None) is apart for each in figures["variants"].values())
 
 
 @pytest.mark.parametrize("part", ["adapter", "merged", "model.gguf", "prepared.json"])

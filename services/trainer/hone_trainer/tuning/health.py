@@ -104,8 +104,10 @@ def _beliefs(model: Any, examples: Sequence[Asked], reading: Reading) -> tuple[f
 
 
 def _examples(held_out: Tokenised) -> list[Asked]:
-    """Good answers, the short ones first: they tell as much, sooner."""
-    good = [i for i in range(len(held_out)) if held_out.labels is None or held_out.labels[i]]
+    """Good answers, where there are any; the short ones first: they tell as much, sooner."""
+    labels = held_out.labels
+    everything = range(len(held_out))
+    good = everything if labels is None or not labels.any() else [i for i in everything if labels[i]]
     chosen = sorted(good, key=lambda i: (int(held_out.lengths[i]), i))[:CHECKED]
     return [Asked(np.asarray(held_out.tokens(i)), np.asarray(held_out.trained(i))) for i in chosen]
 

@@ -132,8 +132,7 @@ class _Scales:
 def _scales(spec: Spec, prepared: Prepared, tell: Tell, ending: Callable[[], bool]) -> _Scales:
     reading = load_tokenizer(spec.checkpoint)
     held_out = Tokenised(prepared.held_out)
-    good = [held_out.labels is None or bool(held_out.labels[place]) for place in range(len(held_out))]
-    asked = _asked(held_out)
+    liked, bad = _sides(held_out)
     old: list[Asked] = []
     if spec.probes is not None:
         most = prepared.settings.most_tokens
@@ -144,14 +143,17 @@ def _scales(spec: Spec, prepared: Prepared, tell: Tell, ending: Callable[[], boo
         old = _asked(
             tokenise(spec.probes, reading, kind="sft", most_tokens=most, cache=spec.cache, tell=read)
         )
-    return _Scales(
-        reading,
-        [each for each, fine in zip(asked, good, strict=True) if fine],
-        [each for each, fine in zip(asked, good, strict=True) if not fine],
-        old,
-        tell,
-        ending,
-    )
+    return _Scales(reading, liked, bad, old, tell, ending)
+
+
+def _sides(data: Tokenised) -> tuple[list[Asked], list[Asked]]:
+    """Answers to be likely, and those that people were against. Where all are of these, they are what there is to see
+    a loss by."""
+    asked = _asked(data)
+    if data.labels is None or not data.labels.any():
+        return asked, []
+    sides = list(zip(asked, data.labels.tolist(), strict=True))
+    return [each for each, liked in sides if liked], [each for each, liked in sides if not liked]
 
 
 def _asked(data: Tokenised) -> list[Asked]:
