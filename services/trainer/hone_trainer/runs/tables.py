@@ -45,7 +45,6 @@ class RunRow(TrainerTable, table=True):
     control: str | None = Field(
         default=None, description="`stop`: it is to end early, with what it has learned"
     )
-    repeats: str | None = Field(default=None, description="the run whose inputs it takes")
     batch: str
     examples: int
     base: str | None = None

@@ -14,7 +14,6 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("place", sa.String, nullable=False, server_default="any"))
     op.add_column("runs", sa.Column("command", sa.String))
     op.add_column("runs", sa.Column("control", sa.String))
-    op.add_column("runs", sa.Column("repeats", sa.String))
     op.create_table(
         "workers",
         sa.Column("id", sa.String, primary_key=True),
