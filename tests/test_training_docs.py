@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from hone_trainer.tuning import settings as all_settings
@@ -9,6 +11,7 @@ from hone_trainer.tuning.settings import METHOD_DEFAULTS, METHOD_RANGES, Setting
 from hone_trainer.tuning.words import allowed, shown
 
 ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples" / "training"
 PAGE = ROOT / "docs" / "training.md"
 SETTINGS = ROOT / "docs" / "training-settings.md"
 ERRORS = Path(all_settings.__file__).with_name("errors.py")
@@ -49,3 +52,11 @@ def test_each_refusal_stands_in_the_page_by_its_code() -> None:
     assert len(raised) > 20
     told = set(re.findall(r"`(tuning_[a-z_]+)`", PAGE.read_text("utf-8")))
     assert told == {f"tuning_{code}" for code in raised} - OF_THE_PROCESS
+
+
+def test_the_examples_are_what_their_script_writes(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, EXAMPLES / "make.py", tmp_path], check=True)
+    written = sorted(tmp_path.iterdir())
+    assert [path.name for path in written] == ["table-conventions.jsonl", "table-thumbs.jsonl"]
+    for path in written:
+        assert path.read_bytes() == (EXAMPLES / path.name).read_bytes(), path.name

@@ -1,4 +1,4 @@
-"""Writes table-conventions.jsonl and table-thumbs.jsonl: `python examples/training/make.py`, with nothing installed.
+"""Writes table-conventions.jsonl and table-thumbs.jsonl: `python examples/training/make.py [FOLDER]`.
 
 A team of database people writes requirements as it speaks: identifiers in snake_case, tables in the plural, audit
 columns by name. It wants its tables in the singular, without "table" in their names, and the audit columns with
@@ -81,7 +81,7 @@ class Told:
     parent: str | None = None
 
 
-def main() -> int:
+def main(out: Path = HERE) -> int:
     trades = list(read_trades((HERE / "trades.txt").read_text(encoding="utf-8")))
     rng = Random(SEED)  # noqa: S311 - texts, no secrets
     answered: dict[str, str] = {}
@@ -96,13 +96,13 @@ def main() -> int:
         requirements, told = text(rng, trade)
         if requirements not in answered:
             judged.setdefault(requirements, (ddl(told if good else hasty(told), trade), good))
-    write("table-conventions.jsonl", (_chat(*each) for each in answered.items()))
-    write("table-thumbs.jsonl", (_thumb(prompt, *each) for prompt, each in judged.items()))
+    write(out / "table-conventions.jsonl", (_chat(*each) for each in answered.items()))
+    write(out / "table-thumbs.jsonl", (_thumb(prompt, *each) for prompt, each in judged.items()))
     return 0
 
 
-def write(name: str, rows: Iterable[object]) -> None:
-    (HERE / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+def write(path: Path, rows: Iterable[object]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def _chat(requirements: str, answer: str) -> dict[str, object]:
@@ -228,4 +228,4 @@ def _create(name: str, told: Told) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*map(Path, sys.argv[1:2])))
