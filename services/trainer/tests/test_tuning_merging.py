@@ -419,3 +419,15 @@ def test_pefts_own_reader_takes_the_adapter_with_a_fingerprint_beside_it(
     remember(tmp_path / "adapter", bases("llama"))
     again = PeftModel.from_pretrained(loaded(bases("llama")), str(tmp_path / "adapter"))
     assert torch.equal(logits(again), adapted)
+
+
+def test_what_a_killed_merge_left_is_no_part_of_the_next_one(
+    tmp_path: Path, bases: Callable[..., Path]
+) -> None:
+    adapt(bases("llama"), tmp_path / "adapter")
+    for folder in (".merged.partial", "merged"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "model-00009-of-00009.safetensors").write_bytes(b"half")
+    merging.merge(bases("llama"), tmp_path / "adapter", tmp_path / "merged")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["adapter", "merged"]
+    assert [each.name for each in (tmp_path / "merged").glob("*.safetensors")] == ["model.safetensors"]
