@@ -161,6 +161,16 @@ class LauncherMissing(TuningError):
         )
 
 
+class LauncherFailed(TuningError):
+    def __init__(self, launcher: str, reason: str) -> None:
+        super().__init__(
+            "launcher_failed",
+            f"{launcher} did not start the processes that were to train together: {reason[:400]}; see that its "
+            "cluster is up and has room, and resume the run, or use launcher=torchrun",
+            503,
+        )
+
+
 class ProcessesLost(TuningError):
     """Some of the processes that train together ended without a word: killed, or out of memory."""
 
@@ -168,7 +178,7 @@ class ProcessesLost(TuningError):
         super().__init__(
             "processes_lost",
             f"of the processes that train together {lost} ended without a word (killed? out of memory?); resume the "
-            f"run, it goes on from its checkpoint",
+            "run, it goes on from its checkpoint",
             500,
         )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hone_trainer.finetune.events import Line
-from hone_trainer.tuning.errors import LauncherMissing
+from hone_trainer.tuning.errors import LauncherFailed, LauncherMissing
 from hone_trainer.tuning.launching import Told, fresh, last_of, outcome
 from hone_trainer.tuning.settings import Settings
 from hone_trainer.tuning.spec import Spec
@@ -24,7 +24,8 @@ _END = "end"
 def launch(
     spec: Spec, path: Path, settings: Settings, tell: Callable[[Line], None], ending: Callable[[], bool]
 ) -> dict[str, Any]:
-    """As `launching.launch`. Raises LauncherMissing, Cancelled, ProcessFailed, ProcessesLost."""
+    """As `launching.launch`. Raises LauncherMissing, LauncherFailed, Cancelled,
+    ProcessFailed, ProcessesLost."""
     try:
         import ray  # noqa: PLC0415 - an extra
         from ray.train import FailureConfig, RunConfig, ScalingConfig  # noqa: PLC0415
@@ -33,7 +34,12 @@ def launch(
         raise LauncherMissing("ray", "ray") from error
     world, on_cards = settings.processes * settings.nodes, settings.device == "cuda"
     told = fresh(spec.folder.resolve() / "processes" / f"ray-{uuid.uuid4().hex[:12]}")
-    ray.init(ignore_reinit_error=True, include_dashboard=False, logging_level="warning", log_to_driver=False)
+    try:
+        ray.init(
+            ignore_reinit_error=True, include_dashboard=False, logging_level="warning", log_to_driver=False
+        )
+    except Exception as error:
+        raise LauncherFailed("ray", str(error)) from error
     try:
         trainer = TorchTrainer(
             _work,
@@ -49,7 +55,7 @@ def launch(
         ray.shutdown()
     lasts = [last_of(told / f"{rank}.jsonl") for rank in range(world)]
     if errors and all(line is None for line, _ in lasts):
-        raise errors[0]  # none of them ever began: Ray says why
+        raise LauncherFailed("ray", str(errors[0]))  # none of them ever began
     return outcome(lasts)
 
 
