@@ -210,7 +210,7 @@ def _merge(source: BinaryIO, target: BinaryIO, stored: Stored, change: Change) -
         if not bool(torch.isfinite(rounded).all()):
             raise MergeOverflows(stored.name, stored.dtype)
         largest = max(largest, float((new - old).abs().max()) if new.numel() else 0.0)
-        target.write(rounded.contiguous().view(torch.uint8).numpy())
+        target.write(rounded.contiguous().view(torch.uint8).numpy().data)
     return largest
 
 
