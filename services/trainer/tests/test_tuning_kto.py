@@ -10,15 +10,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from test_tuning_loop import SMALL
+from test_tuning_loop import SMALL, same, trained
 from tuning_parts import WORDS, make_base, make_spec, write_rows
 
 from hone_trainer.tuning import kto
 from hone_trainer.tuning.base import load_model, load_tokenizer, with_adapter
+from hone_trainer.tuning.checkpoints import Checkpoints, Identity
 from hone_trainer.tuning.data.batches import MicroBatch, Step, plan
 from hone_trainer.tuning.data.tokenised import Tokenised, tokenise
 from hone_trainer.tuning.distributed import Group
-from hone_trainer.tuning.errors import OneSided
+from hone_trainer.tuning.errors import Cancelled, OneSided
 from hone_trainer.tuning.kto import (
     KahnemanTversky,
     Likelihoods,
@@ -29,7 +30,10 @@ from hone_trainer.tuning.kto import (
     members_of,
     partners,
 )
+from hone_trainer.tuning.loop import Loop
+from hone_trainer.tuning.prepare import prepare
 from hone_trainer.tuning.settings import Decided, Layer, resolve
+from hone_trainer.tuning.train import make_repeatable, train
 
 
 def judged(count: int, seed: int = 0) -> list[dict[str, Any]]:
@@ -295,6 +299,35 @@ def test_a_run_that_goes_on_from_a_champion_is_measured_against_the_champion(ben
     assert all(each.grad is not None for each in model.parameters() if each.requires_grad)
 
 
+@pytest.mark.parametrize(
+    "more", [{"four_bit": True}, {"use_dora": True}, {"checkpointing": True, "dropout": 0.2}]
+)
+def test_quantized_bases_other_adapters_and_recomputed_activations_learn_alike(
+    bench: Bench, more: dict[str, Any]
+) -> None:
+    set_ = settings(**more)
+    base = load_model(bench.base, "cpu", "fp32", four_bit=set_.four_bit)
+    if set_.checkpointing:
+        base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        base.enable_input_require_grads()
+    model = with_adapter(base, set_, bench.base).train()
+    recipe = KahnemanTversky(bench.train, bench.held_out, set_, bench.reading.pad_id)
+    assert recipe.held_out(model)["loss"] == pytest.approx(0.5, abs=1e-5)
+    optimizer = torch.optim.AdamW([each for each in model.parameters() if each.requires_grad], lr=0.02)
+    step = whole(bench.train, set_)
+    losses = []
+    for _ in range(5):
+        optimizer.zero_grad()
+        recipe.begin_step(model, step)
+        for micro in step:
+            loss, _ = recipe.loss(model, micro)
+            (loss / recipe.total(step)).backward()  # type: ignore[no-untyped-call]
+            losses.append(float(loss) / recipe.total(step))
+        optimizer.step()
+    each = len(step)
+    assert sum(losses[-each:]) < sum(losses[:each]) - 0.01
+
+
 # Pairs
 
 
@@ -381,8 +414,6 @@ def test_one_sided_labels_are_refused_before_weights_are_read(
     bench: Bench, tmp_path: Path, label: bool, advice: str
 ) -> None:
     some = [row for row in judged(40) if row["label"] is label]
-    from hone_trainer.tuning.prepare import prepare  # noqa: PLC0415
-
     spec = make_spec(tmp_path, bench.base, some, kind="kto", method="kto", learning_rate=1e-4)
     with pytest.raises(OneSided, match=advice):
         prepare(spec, lambda _line: None, lambda: False)
@@ -393,10 +424,33 @@ def test_one_sided_labels_are_refused_before_weights_are_read(
 
 
 @pytest.mark.slow
-def test_a_tiny_model_learns_what_people_are_for(bench: Bench, tmp_path: Path) -> None:
-    from hone_trainer.tuning.prepare import prepare  # noqa: PLC0415
-    from hone_trainer.tuning.train import train  # noqa: PLC0415
+def test_a_run_that_is_interrupted_and_resumed_is_the_same_run(bench: Bench, tmp_path: Path) -> None:
+    set_ = settings(dropout=0.1, eval_every=2, micro_tokens=128)
 
+    def loop(folder: Path) -> Loop:
+        make_repeatable(set_)
+        model = bench.model(set_)
+        recipe = KahnemanTversky(
+            bench.train, bench.held_out, set_, bench.reading.pad_id, start=adapter_of(model)
+        )
+        steps = plan(bench.train.lengths, batch=8, micro_tokens=128, packed=False, epochs=1.0, seed=set_.seed)
+        identity = Identity(data="d", base="b", settings={}, seed=1, world=1, versions={})
+        return Loop(
+            model=model, recipe=recipe, plan=steps, lengths=bench.train.lengths.tolist(), settings=set_,
+            checkpoints=Checkpoints(folder, identity, 100), group=Group(),
+        )  # fmt: skip
+
+    told, whole_run = trained(loop(tmp_path / "whole"))
+    words = iter(["", "", "end"])
+    with pytest.raises(Cancelled):
+        trained(loop(tmp_path / "broken"), lambda: next(words))
+    again, resumed = trained(loop(tmp_path / "broken"))
+    assert [each.figures["loss"] for each in again] == [each.figures["loss"] for each in told[2:]]
+    assert same(whole_run, resumed)
+
+
+@pytest.mark.slow
+def test_a_tiny_model_learns_what_people_are_for(bench: Bench, tmp_path: Path) -> None:
     spec = make_spec(
         tmp_path, bench.base, judged(60), kind="kto", method="kto", learning_rate=0.02, epochs=4.0, force=True,
         kto_beta=0.3,
