@@ -55,6 +55,7 @@ from hone_trainer.runs.desk import Desk
 from hone_trainer.runs.files import DatasetFiles
 from hone_trainer.runs.following import Following
 from hone_trainer.runs.full import Full
+from hone_trainer.runs.looking import Looking
 from hone_trainer.runs.moving import Mover
 from hone_trainer.runs.named import NamedDatasets
 from hone_trainer.runs.offering import Offering
@@ -204,6 +205,8 @@ class _Parts:
             service.works_on(placing.COMMANDS[place], worker)
         service.takes_time_to_save(worker.save_needs_s)
         service.background(
-            Telling(service.database, machine.looked, lambda: next(iter(worker.in_hand), None)).run
+            Telling(
+                service.database, Looking(self.runs_folder).look, lambda: next(iter(worker.in_hand), None)
+            ).run
         )
         service.announces(DatasetBuilt, *placing.COMMANDS.values(), TrainingCompleted, TrainingFailed)

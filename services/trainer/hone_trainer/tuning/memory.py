@@ -3,23 +3,14 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
-import psutil
 import torch
 
 from hone_trainer.tuning.base import DTYPES
+from hone_trainer.tuning.machine_memory import Memory, of_machine
 
-_GROUPS = Path("/sys/fs/cgroup")
 _SIDE = 768
 _MEASURED_S = 0.15
-
-
-@dataclass(frozen=True)
-class Memory:
-    total_bytes: int
-    free_bytes: int
 
 
 def of_device(device: str) -> Memory:
@@ -31,18 +22,6 @@ def of_device(device: str) -> Memory:
         most = torch.mps.recommended_max_memory()
         return Memory(most, most - torch.mps.driver_allocated_memory())
     return of_machine()
-
-
-def of_machine(groups: Path = _GROUPS) -> Memory:
-    """Of the machine, or of the container that this process is in, whichever is less."""
-    memory = psutil.virtual_memory()
-    limit = _number(groups / "memory.max") or _number(groups / "memory" / "memory.limit_in_bytes")
-    if limit is None or limit >= memory.total:
-        return Memory(memory.total, memory.available)
-    used = _number(groups / "memory.current") or _number(groups / "memory" / "memory.usage_in_bytes") or 0
-    # Pages of files that nothing uses now are given up before anything else is.
-    free = limit - used + _reclaimable(groups / "memory.stat")
-    return Memory(limit, max(0, min(free, memory.available, limit)))
 
 
 def speed(device: str, dtype: str, threads: int) -> float:
@@ -80,19 +59,3 @@ def _threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _number(path: Path) -> int | None:
-    """None where there is no such file, or no limit (`max`)."""
-    try:
-        return int(path.read_text("ascii"))
-    except (OSError, ValueError):
-        return None
-
-
-def _reclaimable(path: Path) -> int:
-    try:
-        lines = path.read_text("ascii").splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))

@@ -15,6 +15,7 @@ from typing import Any
 from hone_trainer.tuning import memory, room
 from hone_trainer.tuning.data.tokenised import Tokenised
 from hone_trainer.tuning.errors import NotEnoughMemory
+from hone_trainer.tuning.machine_memory import Memory
 from hone_trainer.tuning.settings import Resolved, Settings
 from hone_trainer.tuning.simulation import Blank, Shape, Step, Unpredictable
 
@@ -223,7 +224,7 @@ def _change(name: str, value: object, peak_bytes: int) -> str:
 
 
 def _predicted(
-    costs: Costs, way: Way, free: memory.Memory, resolved: Resolved, data: tuple[Tokenised, Tokenised]
+    costs: Costs, way: Way, free: Memory, resolved: Resolved, data: tuple[Tokenised, Tokenised]
 ) -> dict[str, Any]:
     settings, parts = costs.settings, costs.parts(way)
     peak = sum(parts.values())

@@ -131,13 +131,12 @@ class Blank:
         base = model.get_base_model()
         if checkpointing:
             base.activation_checkpointing_enable({"use_reentrant": False})
-            base.enable_input_require_grads()
         try:
             return self._counted(model, shape)
         finally:
             if checkpointing:
-                base.disable_input_require_grads()
                 base.activation_checkpointing_disable()
+                base.disable_input_require_grads()  # which enabling it enabled
 
     def _counted(self, model: Any, shape: Shape) -> Step:
         with _Counting(model) as counted:
