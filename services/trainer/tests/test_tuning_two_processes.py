@@ -1,11 +1,11 @@
 """Several processes that train together: the same course, and one end for all of them."""
 
+import importlib.util
 import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -121,15 +121,24 @@ def test_lines_are_passed_on_whole_and_the_last_one_is_kept_back(tmp_path: Path)
     assert launching.last_of(file) == (None, 0)
 
 
-def test_several_machines_meet_at_one_place() -> None:
+def test_several_machines_meet_at_one_place_for_one_run(tmp_path: Path) -> None:
     settings = Settings(processes=4, nodes=3, launcher="torchrun", rendezvous="trainer-0:29400")
-    command = launching.torchrun(Path("spec.json"), Path("told"), settings)
+    one, other = tmp_path / "one.json", tmp_path / "other.json"
+    one.write_text("{}")
+    other.write_text("{ }")
+    command = launching.torchrun(one, tmp_path, settings)
     assert {"--nnodes=3", "--nproc-per-node=4", "--rdzv-endpoint=trainer-0:29400"} < set(command)
     assert "--standalone" not in command
+    (here,), (there,) = (
+        [each for each in launching.torchrun(path, tmp_path, settings) if each.startswith("--rdzv-id=")]
+        for path in (one, other)
+    )
+    assert here in command and here != there
 
 
 def test_ray_that_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ray" else found(name))
     spec = make_spec(tmp_path, tmp_path, rows(4), processes=2, launcher="ray")
     with pytest.raises(LauncherMissing, match=r"hone-trainer\[ray\]"):
         launching.launch(spec, tmp_path / "spec.json", lambda _: None, lambda: False)

@@ -6,6 +6,8 @@ that several write to is nobody's.
 """
 
 import ctypes
+import hashlib
+import importlib.util
 import os
 import shutil
 import signal
@@ -21,7 +23,7 @@ from pydantic import ValidationError
 
 from hone_trainer.errors import ProcessFailed
 from hone_trainer.finetune.events import Line
-from hone_trainer.tuning.errors import Cancelled, ProcessesLost
+from hone_trainer.tuning.errors import Cancelled, LauncherMissing, ProcessesLost
 from hone_trainer.tuning.settings import Settings
 from hone_trainer.tuning.spec import Spec
 
@@ -41,12 +43,20 @@ def is_wanted(settings: Settings) -> bool:
     return settings.processes * settings.nodes > 1 and "RANK" not in os.environ
 
 
+def check(settings: Settings) -> None:
+    """Before time is spent. Raises LauncherMissing."""
+    if settings.launcher == "ray" and importlib.util.find_spec("ray") is None:
+        raise LauncherMissing("ray", "ray")
+
+
 def launch(spec: Spec, path: Path, tell: Tell, ending: Ending) -> dict[str, Any]:
     """Train in as many processes as the spec says, until all have ended. Returns the figures of the first.
 
-    ``ending``: was this process asked to end? Raises Cancelled, ProcessFailed, ProcessesLost, LauncherMissing.
+    ``ending``: was this process asked to end? Raises Cancelled, ProcessFailed, ProcessesLost,
+    LauncherMissing, LauncherFailed.
     """
     settings = spec.resolved().settings
+    check(settings)
     if settings.launcher == "ray":
         from hone_trainer.tuning.ray import launch as launch_on_ray  # noqa: PLC0415 - an extra
 
@@ -76,10 +86,11 @@ def torchrun(path: Path, told: Path, settings: Settings) -> list[str]:
     """Its command, with this interpreter."""
     meeting = ["--standalone"]
     if settings.nodes > 1:
-        # The endpoint in the identity, too: two runs that meet at one place by mistake do not mix.
+        # All machines read one spec, and another run that comes to the same place by mistake reads another.
+        run = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         meeting = [
             f"--nnodes={settings.nodes}", "--rdzv-backend=c10d", f"--rdzv-endpoint={settings.rendezvous}",
-            f"--rdzv-id=hone-{settings.rendezvous}",
+            f"--rdzv-id=hone-{run}",
         ]  # fmt: skip
     return [
         sys.executable, "-m", "torch.distributed.run", *meeting, f"--nproc-per-node={settings.processes}",

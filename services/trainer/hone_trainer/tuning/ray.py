@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hone_trainer.finetune.events import Line
-from hone_trainer.tuning.errors import LauncherFailed, LauncherMissing
+from hone_trainer.tuning.errors import LauncherFailed
 from hone_trainer.tuning.launching import Told, fresh, last_of, outcome
 from hone_trainer.tuning.settings import Settings
 from hone_trainer.tuning.spec import Spec
@@ -24,14 +24,11 @@ _END = "end"
 def launch(
     spec: Spec, path: Path, settings: Settings, tell: Callable[[Line], None], ending: Callable[[], bool]
 ) -> dict[str, Any]:
-    """As `launching.launch`. Raises LauncherMissing, LauncherFailed, Cancelled,
-    ProcessFailed, ProcessesLost."""
-    try:
-        import ray  # noqa: PLC0415 - an extra
-        from ray.train import FailureConfig, RunConfig, ScalingConfig  # noqa: PLC0415
-        from ray.train.torch import TorchConfig, TorchTrainer  # noqa: PLC0415
-    except ImportError as error:
-        raise LauncherMissing("ray", "ray") from error
+    """As `launching.launch`. Raises LauncherFailed, Cancelled, ProcessFailed, ProcessesLost."""
+    import ray  # noqa: PLC0415 - an extra, which `launching.check` looked for
+    from ray.train import FailureConfig, RunConfig, ScalingConfig  # noqa: PLC0415
+    from ray.train.torch import TorchConfig, TorchTrainer  # noqa: PLC0415
+
     world, on_cards = settings.processes * settings.nodes, settings.device == "cuda"
     told = fresh(spec.folder.resolve() / "processes" / f"ray-{uuid.uuid4().hex[:12]}")
     try:
