@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from hone_trainer.finetune.events import Line
-from hone_trainer.tuning import fingerprint, kto, merging, own_base, parity, prediction, tracking
+from hone_trainer.tuning import fingerprint, kto, launching, merging, own_base, parity, prediction, tracking
 from hone_trainer.tuning.base import Reading, context_of, load_tokenizer
 from hone_trainer.tuning.data.batches import plan
 from hone_trainer.tuning.data.tokenised import Tokenised, tokenise
@@ -28,6 +28,7 @@ def prepare(spec: Spec, tell: Tell, ending: Callable[[], bool]) -> dict[str, Any
     """Writes ``out/prepared.json`` and ``out/parity/``; the figures. Raises TuningError, BadSetting."""
     resolved = spec.resolved()
     tracking.check(resolved.settings)
+    launching.check(resolved.settings)
     spec.out.mkdir(parents=True, exist_ok=True)
     tell(Line(stage="checking", message=f"reading {spec.checkpoint.name}"))
     if spec.gguf is not None:
