@@ -170,6 +170,7 @@ async def test_who_watches_sees_numbers_grow_over_a_pause_and_the_figures_of_eac
         run_id = await begun(trainer, asked, tmp_path)
         await steer(trainer, run_id, "pause")
         await until(lambda: counters(tmp_path) == [], limit_s=10)
+        await until(lambda: told[-1].stage == "paused")  # whatever the worker still said
         await steer(trainer, run_id, "resume")
         await trainer.run_in("deploying")
     paused = next(each for each in told if each.stage == "paused")

@@ -114,6 +114,8 @@ class Worker:
                     made, planned, dataset = await self._train(run, command, progress, hold)
         except (JobWasCancelled, Superseded, LetGo) as left:
             log.info("the run was let go", run_id=run["id"], why=repr(left))
+            if isinstance(left, LetGo) and left.state == "paused":  # after the last step that was told
+                await progress("paused", f"`hone jobs resume {run['id']}` goes on with it")
             return Outcome()
         except HandBack:
             return Outcome(write=_hand_back(run))
