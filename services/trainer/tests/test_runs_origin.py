@@ -1,5 +1,6 @@
 """Where a run's base comes from: what a person named, the champion's adapter, the hub, or Hone's own file."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from hone_contracts.registry import ServedVersion
 from hone_contracts.training import PlannedVersion
 from hone_trainer.app import HEAD
 from hone_trainer.errors import BaseUnknown
-from hone_trainer.runs import book
+from hone_trainer.runs import book, repeating
 from hone_trainer.runs.origin import Origin, Origins
 from hone_trainer.runs.tables import RunRow
+from hone_trainer.tuning.settings import Layer, layers_of, resolve
 
 MODEL = "llamacpp:small"
 
@@ -142,6 +144,15 @@ async def test_an_adapter_that_is_gone_is_told_and_begun_anew(runs: Book, tmp_pa
         None,
         "the adapter of version 2 is gone: a new one begins on its base",
     )
+
+
+def test_a_repeated_run_has_the_settings_that_were_picked_for_the_first_one() -> None:
+    picked = {"micro_tokens": 512, "threads": 3, "device": "cpu"}
+    then = resolve("lora", Layer("set", {"rank": 8, "targets": "q_proj,v_proj"})).picked(**picked)
+    parameters = json.loads(json.dumps({"settings": then.record()}))  # as the database gives them back
+    again = resolve("lora", *layers_of(repeating.decided(parameters)))
+    assert again.settings == then.settings
+    assert again.sources == then.sources
 
 
 async def test_a_repeated_run_begins_where_the_first_one_did_or_not_at_all(

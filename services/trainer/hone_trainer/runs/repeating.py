@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from hone_contracts.training import StartTraining
 from hone_trainer.errors import NoSuchRun, NotRepeatable
 from hone_trainer.runs import book
+from hone_trainer.tuning.settings import with_origins
 
 REPEATS = "_repeats"
 """The key beside a run's settings that names the run it repeats. No setting is named so."""
@@ -32,6 +33,14 @@ async def as_then(session: AsyncSession, asked: StartTraining) -> StartTraining:
         "settings": {**told, REPEATS: asked.repeats},
     }
     return asked.model_copy(update=same)
+
+
+def decided(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The earlier run's settings, what was picked for it among them: picked again, for other free memory,
+    they would cut other micro-batches, and sum in another order."""
+    told: Mapping[str, Mapping[str, Any]] = parameters["settings"]
+    values = {name: each["value"] for name, each in told.items()}
+    return with_origins(values, {name: str(each["from"]) for name, each in told.items()})
 
 
 def split(settings: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from hone_chassis.database import Database
-from hone_contracts.evaluation import HeldOutItem
 from hone_contracts.hub import Conversion, PromptsRead, ReadPrompts, RequestConversion
 from hone_contracts.teaching import ExampleText, RenderedExample
 from hone_trainer import tuning
@@ -51,9 +50,11 @@ class Tuned:
         if missing := tuning.missing(method):
             raise PackagesMissing(missing)
         settings, repeats = repeating.split(assignment.settings)
+        before = None if repeats is None else await self._earlier(repeats)
+        if before is not None:
+            settings = repeating.decided(before)
         resolved = resolve(method, *layers_of(settings))  # type: ignore[arg-type]  # one of the three
         await housekeeping.tidy(self.database, self.root)
-        before = None if repeats is None else await self._earlier(repeats)
         origin = await self._origin(assignment, resolved, before)
         folder = self.root / assignment.run_id / f"worker-{assignment.fence}"
         spec = await self._spec(assignment, settings, origin, folder)
@@ -147,7 +148,8 @@ class Tuned:
         ]
         if not rows:
             raise NothingToTeach(left_out(rendered))
-        items = await asyncio.to_thread(_held_out_items, assignment.dataset.held_out_uri)
+        found = await asyncio.to_thread(self.preferences.files.held_out, assignment.dataset.digest)
+        items = [item for item in found if item.reference]
         kept = await self._render(
             assignment,
             [
@@ -240,13 +242,6 @@ def _row(system: str, user: str, assistant: str, weight: float, group: str) -> d
     before = [{"role": "system", "content": system}] if system else []
     messages = [*before, {"role": "user", "content": user}, {"role": "assistant", "content": assistant}]
     return {"messages": messages, "weight": weight, "group": group}
-
-
-def _held_out_items(uri: str) -> list[HeldOutItem]:
-    path = Path(uri.removeprefix("file://"))
-    with path.open(encoding="utf-8") as lines:
-        items = [HeldOutItem.model_validate_json(line) for line in lines]
-    return [item for item in items if item.reference]
 
 
 def _write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
