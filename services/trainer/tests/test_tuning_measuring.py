@@ -336,16 +336,13 @@ def test_the_probes_are_sixty_and_sound() -> None:
 
 def test_a_probe_is_right_where_the_right_answer_is_the_likeliest_by_its_length(run: Spec) -> None:
     reading, model = load_tokenizer(run.checkpoint), load_model(run.checkpoint, "cpu", "fp32")
-    favourite = reading.tokenizer.get_vocab()["book"]
-    with torch.no_grad():  # whatever was said, it says "book"
-        model.get_input_embeddings().weight[favourite] *= 0
-        model.lm_head.weight[favourite] += 1e-3
-    states: list[float] = []
-    for right, wrong in (("book", "zzzz"), ("zzzz", "book")):
-        states.append(
-            answer(model, reading, [Probe(skill="s", question="q?", right=right, wrong=(wrong,))]).share
-        )
-    assert sorted(states) == [0.0, 1.0]
+    # Of a model that knows nothing each token is about as likely, and "member" is one as "a" is one.
+    found = [
+        answer(model, reading, [Probe(skill="s", question="q?", right=right, wrong=(wrong,))])
+        for right, wrong in (("member member", "a"), ("a", "member member"))
+    ]
+    assert [each.right for each in found] == [(True,), (False,)]
+    assert found[0].confidence + found[1].confidence == pytest.approx(1.0)
     alike = answer(model, reading, [Probe(skill="s", question="q?", right="same", wrong=("same",))])
     assert alike.right == (False,) and alike.confidence == pytest.approx(0.5)
 
