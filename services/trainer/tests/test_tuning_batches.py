@@ -158,7 +158,9 @@ _SAME: dict[str, Any] = {
     "vocab_size": VOCABULARY, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3,
     "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 128, "pad_token_id": PAD,
 }  # fmt: skip
-_GEMMA = {"head_dim": 8, "query_pre_attn_scalar": 8, "sliding_window": 7}
+_EAGER: dict[str, Any] = {"attn_implementation": "eager"}
+_EVERY_SECOND: dict[str, Any] = {"sliding_window_pattern": 2}
+_GEMMA: dict[str, Any] = {"head_dim": 8, "query_pre_attn_scalar": 8, "sliding_window": 7}
 MODELS: dict[str, Any] = {
     "llama": lambda: LlamaForCausalLM(LlamaConfig(**_SAME)),
     "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**_SAME)),
@@ -166,9 +168,9 @@ MODELS: dict[str, Any] = {
         Qwen2Config(**_SAME, use_sliding_window=True, sliding_window=7, max_window_layers=1)
     ),
     "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**_SAME, head_dim=8)),
-    "gemma3, sliding": lambda: Gemma3ForCausalLM(Gemma3TextConfig(**_SAME, **_GEMMA, sliding_window_pattern=2)),
+    "gemma3, sliding": lambda: Gemma3ForCausalLM(Gemma3TextConfig(**_SAME, **_GEMMA, **_EVERY_SECOND)),
     "gemma2, sliding and capped": lambda: Gemma2ForCausalLM(
-        Gemma2Config(**_SAME, **_GEMMA, attn_implementation="eager")
+        Gemma2Config(**_SAME, **_GEMMA, **_EAGER)
     ),
     "mistral, sliding": lambda: MistralForCausalLM(MistralConfig(**_SAME, sliding_window=7)),
     "phi3, sliding": lambda: Phi3ForCausalLM(Phi3Config(**_SAME, sliding_window=7)),

@@ -36,7 +36,7 @@ def reading(base: Path) -> Reading:
 
 
 def read(reading: Reading, path: Path, cache: Path, **more: Any) -> Tokenised:
-    told = {"kind": "sft", "most_tokens": 256, "processes": 1}
+    told: dict[str, Any] = {"kind": "sft", "most_tokens": 256, "processes": 1}
     return tokenise(path, reading, cache=cache, **(told | more))
 
 

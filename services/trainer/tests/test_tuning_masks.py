@@ -155,7 +155,7 @@ def spans(sequence: TrainingSequence) -> list[list[int]]:
     return [sequence.tokens[start:stop].tolist() for start, stop in edges.reshape(-1, 2)]
 
 
-def decoded(speaks: Speaking, ids: Sequence[int]) -> str:
+def decoded(speaks: Speaking, ids: Any) -> str:
     return str(
         speaks.tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
     )

@@ -40,9 +40,10 @@ def write(folder: Path, base: Path) -> None:
         if hasattr(text, "query_pre_attn_scalar"):  # Gemma's divisor of scores
             small["query_pre_attn_scalar"] = small["head_dim"]
         config = type(text)(**small)
+        make: Any = AutoModelForCausalLM  # its functions have no types
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            model = AutoModelForCausalLM.from_config(config, dtype=torch.float16)
+            model = make.from_config(config, dtype=torch.float16)
         model.save_pretrained(folder)
     except (ValueError, TypeError, AttributeError, OSError, RuntimeError) as error:
         raise BaseUnfit(base, f"is of no architecture that can be made small: {str(error)[:300]}") from error

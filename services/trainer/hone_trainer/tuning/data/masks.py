@@ -140,6 +140,7 @@ class Masker:
 
     def _tokens(self, turns: Sequence[_Turn]) -> list[_Tokens | LeftOut]:
         prompts = self._chat.encode([each.prompt for each in turns])
+        answers: Sequence[list[int] | None]
         if self._chat.joins:
             answers = self._cut(turns, prompts)
         else:
