@@ -90,11 +90,13 @@ def test_the_card_with_the_most_memory_counts(smi: Path, monkeypatch: pytest.Mon
     seen = machine.look()
     assert (seen.device, seen.card, seen.card_bytes) == ("cuda", "NVIDIA A100", 81920 << 20)
     assert seen.free_card_bytes == 81000 << 20
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    machine.look()
-    assert "--id=0" in smi.with_name("nvidia-smi.asked").read_text()
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert machine.look().device != "cuda"
+    for visible, asked in (("1", "--id=1"), ("0,11", "--id=0,11"), ("GPU-1a,-1,3", "--id=GPU-1a")):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert machine.look().device == "cuda"
+        assert smi.with_name("nvidia-smi.asked").read_text().split()[-1] == asked
+    for none in ("-1", "", " "):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", none)
+        assert machine.look().device != "cuda"
 
 
 @pytest.mark.parametrize("says", ["", "No devices were found\n", "x, y, z\n", "\0\n"])

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from hone_chassis.logs import get_logger
@@ -53,9 +54,11 @@ def _cards() -> list[Card]:
     question = [program, "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        if not visible.strip(" ,-1"):
-            return []  # as CUDA reads it: no card
-        question.append(f"--id={visible}")
+        # As CUDA reads it: the cards up to the first that is none.
+        named = list(takewhile(lambda each: each not in ("", "-1"), map(str.strip, visible.split(","))))
+        if not named:
+            return []
+        question.append(f"--id={','.join(named)}")
     try:
         told = subprocess.run(
             question, capture_output=True, text=True, timeout=_ASKED_WITHIN_S, check=True
