@@ -30,7 +30,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from hone_trainer.tuning.data.batches import MicroBatch, Step, attention_mask, collate, isolates, plan
+from hone_trainer.tuning.data.batches import MicroBatch, Step, attention_mask, collate, plan
 
 torch.set_num_threads(1)
 PAD, VOCABULARY = 0, 97
@@ -211,16 +211,3 @@ def test_packed_and_padded_sequences_are_read_as_alone(name: str) -> None:
                     stop = start + len(alone)
                     torch.testing.assert_close(found[at, start:stop], alone, atol=2e-5, rtol=1e-4)
                     start = stop
-
-
-@pytest.mark.parametrize("name", ["llama", "gemma3, sliding"])
-def test_a_model_that_keeps_packed_sequences_apart_is_known(name: str) -> None:
-    torch.manual_seed(3)
-    model = MODELS[name]().eval()
-    assert isolates(lambda batch: hidden(model, batch, True), VOCABULARY)
-
-
-def test_a_model_that_carries_a_state_along_is_found_out() -> None:
-    torch.manual_seed(3)
-    embedding, layer = torch.nn.Embedding(VOCABULARY, 16), torch.nn.GRU(16, 16, batch_first=True)
-    assert not isolates(lambda batch: layer(embedding(batch["input_ids"]))[0], VOCABULARY)

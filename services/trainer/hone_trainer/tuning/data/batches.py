@@ -3,10 +3,10 @@
 The plan is a function of its arguments alone: a run that is resumed plans again, and goes on at its step.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -159,33 +159,8 @@ def attention_mask(sequence_ids: Tensor, packed: bool, dtype: torch.dtype) -> Te
 
     Padding stands behind everything that is trained, where causal attention does not look; without a mask the fast
     causal kernels do. In packed rows transformers sees by positions that begin again where a sequence begins, and
-    makes each layer's own mask, of whatever width its window has (`masking_utils.find_packed_sequence_indices`).
-    Whether a model does so is found out by `isolates`.
+    makes each layer's own mask, of whatever width its window has (`masking_utils.find_packed_sequence_indices`): so
+    with all families that the hub converts.
     """
     del sequence_ids, packed, dtype
     return None
-
-
-@torch.no_grad()
-def isolates(hidden_of: Callable[[dict[str, Tensor]], Tensor], vocabulary: int) -> bool:
-    """Are packed sequences blind to each other in this model? ``hidden_of`` computes hidden states [rows, length,
-    width] of a batch. Some layers carry a state from token to token (Mamba, convolutions) and know no mask."""
-    first, second = ([(7 * at + shift) % vocabulary for at in range(6)] for shift in (1, 3))
-    probe = _Probe([first, second])
-    packed = hidden_of(collate(probe, MicroBatch(((0, 1),)), 0))[:, len(first) :]
-    alone = hidden_of(collate(probe, MicroBatch(((1,),)), 0))
-    largest = float(alone.abs().max())
-    return bool((packed - alone).abs().max() <= 2e-2 * largest)
-
-
-class _Probe:
-    def __init__(self, sequences: list[list[int]]) -> None:
-        self._sequences: Any = [np.array(each, np.int32) for each in sequences]
-        self.weights = np.ones(len(sequences), np.float32)
-
-    def tokens(self, i: int) -> NDArray[np.int32]:
-        found: NDArray[np.int32] = self._sequences[i]
-        return found
-
-    def trained(self, i: int) -> NDArray[np.bool_]:
-        return np.ones(len(self._sequences[i]), np.bool_)
