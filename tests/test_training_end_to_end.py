@@ -56,8 +56,9 @@ class Reader:
                 self.until(
                     lambda: self.run()["progress"], lambda told: told["stage"] == "training" and told["done"]
                 )
-            self.begun += command.startswith("hone train --") and "check" not in command
-            self.said[" ".join(command.split()[:3])] = self.shell.run(self._filled(command), LIMIT_S)
+            filled = self._filled(command)
+            self.begun += command.startswith("hone train --")
+            self.said[" ".join(command.split()[:3])] = self.shell.run(filled, LIMIT_S)
 
     def _filled(self, command: str) -> str:
         """With the ids that a person copies from what was said before; another Hone may have the usual port."""
