@@ -264,10 +264,12 @@ def test_an_adapter_of_another_base_of_the_same_shape_is_refused(
 
 def test_a_fingerprint_sees_a_change_in_any_tensor(tmp_path: Path, bases: Callable[..., Path]) -> None:
     base = shutil.copytree(bases("llama"), tmp_path / "base")
-    first, weights = fingerprint(base), load_file(base / "model.safetensors")
-    weights["model.norm.weight"][-1] += 1e-3
-    save_file(weights, base / "model.safetensors")
-    assert fingerprint(base) != first
+    found, weights = {fingerprint(base)}, load_file(base / "model.safetensors")
+    for name in ("model.norm.weight", "model.embed_tokens.weight"):  # of one piece, and of several
+        weights[name].view(-1)[-1] += 1e-3
+        save_file(weights, base / "model.safetensors")
+        found.add(fingerprint(base))
+    assert len(found) == 3
 
 
 UNFIT: dict[str, tuple[dict[str, Any], str]] = {
