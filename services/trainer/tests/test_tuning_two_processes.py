@@ -196,7 +196,7 @@ def _ranks(process: "subprocess.Popen[str]") -> list[psutil.Process]:
     return [found[rank] for rank in sorted(found) if rank >= 0]
 
 
-def _ended(process: "subprocess.Popen[str]", within_s: float = 240) -> tuple[int, Line]:
+def _ended(process: "subprocess.Popen[str]", within_s: float = 400) -> tuple[int, Line]:
     told, _ = process.communicate(timeout=within_s)
     return process.returncode, Line.model_validate_json(told.splitlines()[-1])
 
@@ -222,7 +222,7 @@ def _alone(prepared: Spec, folder: Path) -> Spec:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_two_processes_take_the_course_of_one_whatever_comes_between(prepared: Spec, tmp_path: Path) -> None:
     """Asked to end, they end together with a checkpoint; one that is killed takes the other with it; begun again,
     they go on to the same curve as one process with as large a batch."""
