@@ -323,6 +323,23 @@ def test_a_row_longer_than_the_context_is_left_out_and_told() -> None:
     assert isinstance(second, TrainingSequence)
 
 
+@pytest.mark.parametrize("turns", [1, 3])
+def test_a_text_that_cannot_fit_is_not_tokenised(turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would take hundreds of megabytes, for nothing."""
+    longest = 0
+    encode = Chat.encode
+
+    def watched(self: Chat, texts: Sequence[str]) -> list[list[int]]:
+        nonlocal longest
+        longest = max([longest, *map(len, texts)])
+        return encode(self, texts)
+
+    monkeypatch.setattr(Chat, "encode", watched)
+    found = sequences(_CHAT, row(*["x" * 500_000, ANSWER] * turns), most=100)
+    assert [each.reason for each in found if isinstance(each, LeftOut)] == [masks.TOO_LONG] * turns
+    assert longest < 10_000
+
+
 def test_a_sequence_as_long_as_the_context_is_trained() -> None:
     length = len(only(sequences(_CHAT, row(QUESTION, ANSWER))).tokens)
     only(sequences(_CHAT, row(QUESTION, ANSWER), most=length))

@@ -47,7 +47,8 @@ class Chat:
 
     ``joins``: the tokenizer writes a space before a text (SentencePiece's habit), so that a text's tokens depend on
     what is before it. ``folds``: the template has no place for a system message, and llama.cpp puts it before the
-    question. ``marks`` are texts between turns that are no tokens of their own, like [INST].
+    question. ``marks`` are texts between turns that are no tokens of their own, like [INST]. ``longest_token`` is in
+    characters.
     """
 
     def __init__(self, form: Form) -> None:
@@ -55,6 +56,7 @@ class Chat:
         self._tokenizer: Any = Tokenizer.from_str(form.tokenizer)
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self.longest_token = max(map(len, self._tokenizer.get_vocab()), default=1)
         self._special = dict(form.special)
         try:
             self._template = compiled(form.template)

@@ -68,6 +68,8 @@ class Masker:
 
     def __init__(self, chat: Chat, most_tokens: int) -> None:
         self._chat, self._most = chat, most_tokens
+        # What cannot fit is not tokenised, which takes a hundred bytes a token.
+        self._most_chars = most_tokens * chat.longest_token
         self._blank = lru_cache(maxsize=100)(
             chat.is_blank
         )  # what a template writes there is nearly always the same
@@ -100,10 +102,10 @@ class Masker:
         for at in row.answers:
             turn = self._turn(row, at)
             found = turn if isinstance(turn, LeftOut) else self._tokens([turn])[0]
-            if isinstance(found, LeftOut):
+            if isinstance(found, LeftOut) and found.reason != TOO_LONG:
                 yield found
                 continue
-            if len(found) > self._most:
+            if isinstance(found, LeftOut) or len(found) > self._most:
                 yield from [LeftOut(row.number, TOO_LONG)] * (len(row.answers) - row.answers.index(at))
                 break
             fit.append(found)
@@ -123,7 +125,11 @@ class Masker:
             answer = self._written(prompt, row.messages[: at + 1])
         except TemplateRefuses as error:
             return LeftOut(row.number, REFUSED, str(error))
-        return _Turn(row, prompt, answer) if prompt and answer else LeftOut(row.number, OTHERWISE)
+        if not prompt or not answer:
+            return LeftOut(row.number, OTHERWISE)
+        if len(prompt) + len(row.messages[at]["content"].strip()) > self._most_chars:
+            return LeftOut(row.number, TOO_LONG, f"{len(prompt) + len(answer):,} characters")
+        return _Turn(row, prompt, answer)
 
     def _written(self, prompt: str, conversation: Conversation) -> str | None:
         """What the template writes for the last message, an answer, where this prompt ends.
