@@ -16,7 +16,7 @@ from hone_trainer.tuning.checkpoints import Checkpoints, Identity
 from hone_trainer.tuning.data.batches import MicroBatch, Step, plan
 from hone_trainer.tuning.data.tokenised import Tokenised, tokenise
 from hone_trainer.tuning.distributed import Group
-from hone_trainer.tuning.errors import Cancelled, Diverged
+from hone_trainer.tuning.errors import Cancelled, Diverged, NothingTrained
 from hone_trainer.tuning.loop import Loop, Measured
 from hone_trainer.tuning.settings import Decided, Layer, resolve
 from hone_trainer.tuning.sft import Supervised
@@ -177,6 +177,24 @@ def test_a_run_that_is_never_finite_ends_with_its_weights_untouched(bench: Bench
     with pytest.raises(Diverged, match="step 1 of 6, also after going back 2 times"):
         loop.run(lambda _: None, lambda: "")
     assert same(before, dict(loop._trained))
+
+
+def test_a_run_that_is_stopped_before_it_began_has_nothing_to_keep(bench: Bench, tmp_path: Path) -> None:
+    with pytest.raises(NothingTrained, match="stopped before its first step"):
+        bench.loop(tmp_path, bench.settings()).run(lambda _: None, lambda: "stop")
+
+
+def test_a_run_that_only_got_worse_ships_nothing(bench: Bench, tmp_path: Path) -> None:
+    class Worse(Poisoned):
+        def __init__(self, recipe: Supervised) -> None:
+            super().__init__(recipe, lambda _: False, 1.0)
+            self.losses = iter(range(1, 99))
+
+        def held_out(self, model: Any) -> dict[str, float]:
+            return {"loss": float(next(self.losses))}
+
+    with pytest.raises(NothingTrained, match=r"was 1\.0000 before the first step"):
+        bench.loop(tmp_path, bench.settings(), Worse).run(lambda _: None, lambda: "")
 
 
 def test_a_run_that_is_stopped_keeps_its_best_weights(bench: Bench, tmp_path: Path) -> None:

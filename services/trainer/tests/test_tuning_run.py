@@ -96,11 +96,19 @@ def test_a_process_that_is_asked_to_end_and_one_that_is_killed_are_gone_on_with(
 def test_a_run_with_a_word_in_its_control_file_ends_early_with_a_whole_result(
     base: Path, tmp_path: Path
 ) -> None:
-    spec = prepared(tmp_path, base, 32, epochs=100.0)
-    spec.control.write_text("stop\n")
-    code, last = run("train", spec, tmp_path)
-    assert code == 0
-    assert last["figures"]["steps"] < last["figures"]["steps_planned"]
+    spec = prepared(tmp_path, base, 32, epochs=100.0, eval_every=1)
+    process = subprocess.Popen(
+        tuning.command("train", spec.write(tmp_path / "spec.json")),
+        stdout=subprocess.PIPE, text=True, env=os.environ | _ONE_THREAD,
+    )  # fmt: skip
+    assert process.stdout is not None
+    told: dict[str, Any] = {}
+    for line in process.stdout:
+        told = json.loads(line)
+        if told["stage"] == "training" and told.get("done", 0) >= 1:
+            spec.control.write_text("stop\n")
+    assert (process.wait(), told["stage"]) == (0, "finished")
+    assert 0 < told["figures"]["steps"] < told["figures"]["steps_planned"]
     assert (spec.out / "merged" / "model.safetensors").is_file()
 
 

@@ -19,7 +19,7 @@ from hone_trainer.tuning.base import DTYPES
 from hone_trainer.tuning.checkpoints import Checkpoints
 from hone_trainer.tuning.data.batches import Step
 from hone_trainer.tuning.distributed import Group, shares
-from hone_trainer.tuning.errors import Cancelled, Diverged
+from hone_trainer.tuning.errors import Cancelled, Diverged, NothingTrained
 from hone_trainer.tuning.recipe import Recipe
 from hone_trainer.tuning.schedule import pace
 from hone_trainer.tuning.settings import Decided
@@ -91,7 +91,7 @@ class Loop:
     def run(self, tell: Tell, asked: Asked) -> Course:
         """Train to the end of the plan, or to where it was asked to stop. The model then has the best weights.
 
-        Raises Cancelled with a checkpoint written, Diverged, DiskFull.
+        Raises Cancelled with a checkpoint written, Diverged, DiskFull, NothingTrained.
         """
         self._resume()
         if self.course.step == 0 and not self.course.held_out:
@@ -104,6 +104,8 @@ class Loop:
         if 0 < self.course.step < len(self._plan) and self.course.step % self._settings.eval_every:
             self._measure()  # stopped between two measures
         self._save()
+        if self.course.best_step == 0:
+            raise NothingTrained(_nothing(self.course))
         self._restore(self._best)
         return self.course
 
@@ -282,6 +284,15 @@ class Loop:
             raise Cancelled
         late = self.course.seconds > self._settings.time_limit_s
         return self._group.any(word == "stop" or late)
+
+
+def _nothing(course: Course) -> str:
+    if course.step == 0:
+        return "the run was stopped before its first step: there is nothing to keep"
+    return (
+        f"the held-out loss was {course.best_loss:.4f} before the first step and never lower after one; there is "
+        "nothing to deploy. Lower learning_rate, give more examples, or look whether the held-out ones are alike"
+    )
 
 
 def memory_bytes(device: str) -> int:
