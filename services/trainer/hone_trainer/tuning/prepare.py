@@ -8,7 +8,17 @@ from typing import Any
 import torch
 
 from hone_trainer.finetune.events import Line
-from hone_trainer.tuning import fingerprint, kto, launching, merging, own_base, parity, prediction, tracking
+from hone_trainer.tuning import (
+    fingerprint,
+    kto,
+    launching,
+    merging,
+    own_base,
+    parity,
+    prediction,
+    settled,
+    tracking,
+)
 from hone_trainer.tuning.base import Reading, context_of, load_tokenizer
 from hone_trainer.tuning.data.batches import plan
 from hone_trainer.tuning.data.tokenised import Tokenised, tokenise
@@ -38,6 +48,7 @@ def prepare(spec: Spec, tell: Tell, ending: Callable[[], bool]) -> dict[str, Any
     reading = load_tokenizer(spec.checkpoint)
     if spec.adapter is not None:
         merging.check(spec.checkpoint, spec.adapter)
+    resolved = resolved.picked(**settled.earlier(spec.kept))
     resolved = resolved.picked(
         most_tokens=context_of(spec.checkpoint), **_of_machine(resolved.settings, spec.checkpoint)
     )
@@ -66,6 +77,7 @@ def prepare(spec: Spec, tell: Tell, ending: Callable[[], bool]) -> dict[str, Any
         notes=reading.repairs,
     )
     prepared.write(spec.out)
+    settled.keep(spec.kept, resolved)
     return {"settings": resolved.record(), **prepared.figures, "notes": list(prepared.notes)}
 
 

@@ -147,8 +147,8 @@ class Blank:
                 trained, batch["labels"][:, 1:].reshape(-1), self._head(), self._vocabulary
             )
             total = (losses * batch["weights"][:, 1:].reshape(-1)).sum()
-            kept = counted.now
             del hidden, trained, losses
+            kept = counted.now
             total.backward()  # type: ignore[no-untyped-call]
         return Step(counted.peak, kept, counted.operations)
 
