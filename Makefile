@@ -74,6 +74,7 @@ bench: $(TRAIN_READY)  ## Measure: requests, memory, validators, the starter, le
 	$(BIN)/python bench/pool.py
 	$(BIN)/python bench/dataset_check.py
 	$(BIN)/python bench/learning_loop.py
+	$(BIN)/python bench/train_data.py
 	$(BIN)/python bench/train.py
 	$(BIN)/python bench/train.py --qlora
 	$(BIN)/python bench/hub.py
