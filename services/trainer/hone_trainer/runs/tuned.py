@@ -116,7 +116,7 @@ class Tuned:
         await asyncio.to_thread(_write_rows, folder / "held_out.jsonl", held_out)
         return Spec(
             kind="kto" if kto else "sft",
-            method=assignment.method,  # type: ignore[arg-type]  # one of the three
+            method=assignment.method,
             checkpoint=origin.checkpoint or folder / "base",
             gguf=origin.gguf,
             adapter=origin.adapter,

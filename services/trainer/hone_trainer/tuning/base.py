@@ -104,7 +104,7 @@ def load_model(folder: Path, device: str, dtype: str, *, four_bit: bool = False)
     config = _config(folder)
     # Scaled dot products leave out the soft cap of the scores (Gemma 2), and what is shipped has it.
     capped = getattr(_text(config), "attn_logit_softcapping", None)
-    quantization = BitsAndBytesConfig(
+    quantization = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
@@ -126,7 +126,7 @@ def load_model(folder: Path, device: str, dtype: str, *, four_bit: bool = False)
     _keep_4_bits_as_they_are(model)
     model.config.use_cache = False
     model.requires_grad_(False)
-    return model.eval()
+    return model.eval()  # type: ignore[no-untyped-call]
 
 
 def _keep_4_bits_as_they_are(model: Any) -> None:
@@ -159,7 +159,7 @@ def with_adapter(model: Any, settings: Decided, base: Path, continue_from: Path 
         task_type="CAUSAL_LM",
     )
     try:
-        return get_peft_model(model, config)  # type: ignore[return-value]
+        return get_peft_model(model, config)
     except ValueError as error:
         raise BaseUnfit(base, f"takes no adapter: {str(error)[:300]}; name other targets") from error
 

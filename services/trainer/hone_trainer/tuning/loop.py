@@ -166,7 +166,7 @@ class Loop:
             torch.manual_seed(hash((self._settings.seed, number, index)) & 0x7FFFFFFF)
             with self._autocast():
                 summed, more = self._recipe.loss(self._model, micro)
-            (summed * (self._scale / total)).backward()
+            (summed * (self._scale / total)).backward()  # type: ignore[no-untyped-call]
             loss += float(summed.detach())
             for name, value in more.items():
                 sums[name] = sums.get(name, 0.0) + value

@@ -6,7 +6,7 @@ all that must stay of a piece is the gradient of its losses by its hidden states
 idea is that of fused linear cross-entropy (Hsu et al. 2024, Liger Kernel).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -23,10 +23,10 @@ def token_losses(hidden: Tensor, targets: Tensor, head: Head, vocabulary: int) -
     """Negative log likelihood of each target, nats: hidden [tokens, width], targets [tokens] -> [tokens], fp32."""
     piece = max(32, _PIECE_LOGITS // vocabulary)
     if torch.is_grad_enabled() and hidden.requires_grad:
-        losses: Tensor = _Frozen.apply(hidden, targets, head, piece)  # type: ignore[no-untyped-call]
+        losses: Tensor = _Frozen.apply(hidden, targets, head, piece)
         return losses
     with torch.no_grad():
-        return torch.cat([_losses(*each, head) for each in _pieces(hidden, targets, piece)])
+        return torch.cat([_losses(part, wanted, head) for part, wanted in _pieces(hidden, targets, piece)])
 
 
 class _Frozen(torch.autograd.Function):
@@ -55,5 +55,6 @@ def _losses(hidden: Tensor, targets: Tensor, head: Head) -> Tensor:
     return functional.cross_entropy(head(hidden).float(), targets, reduction="none")
 
 
-def _pieces(hidden: Tensor, targets: Tensor, piece: int) -> Any:
-    return zip(hidden.split(piece), targets.split(piece), strict=True)
+def _pieces(hidden: Tensor, targets: Tensor, piece: int) -> Iterator[tuple[Tensor, Tensor]]:
+    for start in range(0, len(targets), piece):
+        yield hidden[start : start + piece], targets[start : start + piece]
