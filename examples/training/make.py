@@ -3,8 +3,8 @@
 A team of database people writes requirements as it speaks: identifiers in snake_case, tables in the plural, audit
 columns by name. It wants its tables in the singular, without "table" in their names, and the audit columns with
 their types. Each row of the first file is such a text and the DDL that the team would have, in the form in which Hone
-writes it. The second file has other texts, each with an answer that somebody was for or against: what they are
-against is all text and points nowhere. The same seed gives the same bytes.
+writes it. The second file has other texts, each with an answer that somebody was for and one that somebody was
+against: that is all text, and points nowhere. The same seed gives the same bytes.
 """
 
 import json
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-ROWS, THUMBS, SEED = 300, 40, 7
+ROWS, THUMBS, SEED = 300, 24, 7
 HERE = Path(__file__).parent
 
 # {T} is a table as the text writes it, {P} and {C} a parent and a child, {list} some columns.
@@ -89,15 +89,19 @@ def main(out: Path = HERE) -> int:
         trade = trades[len(answered) % len(trades)]
         requirements, told = text(rng, trade)
         answered.setdefault(requirements, ddl(told, trade))
-    judged: dict[str, tuple[str, bool]] = {}
+    judged: dict[str, tuple[str, str]] = {}
     while len(judged) < THUMBS:
-        turn, place = divmod(len(judged), len(trades))
-        trade, good = trades[place], (turn + place) % 2 == 0
+        trade = trades[len(judged) % len(trades)]
         requirements, told = text(rng, trade)
         if requirements not in answered:
-            judged.setdefault(requirements, (ddl(told if good else hasty(told), trade), good))
+            judged.setdefault(requirements, (ddl(told, trade), ddl(hasty(told), trade)))
     write(out / "table-conventions.jsonl", (_chat(*each) for each in answered.items()))
-    write(out / "table-thumbs.jsonl", (_thumb(prompt, *each) for prompt, each in judged.items()))
+    thumbs = (
+        _thumb(requirements, answer, good=good)
+        for requirements, answers in judged.items()
+        for answer, good in zip(answers, (True, False), strict=True)
+    )
+    write(out / "table-thumbs.jsonl", thumbs)
     return 0
 
 
@@ -114,7 +118,7 @@ def _chat(requirements: str, answer: str) -> dict[str, object]:
     }
 
 
-def _thumb(requirements: str, answer: str, good: bool) -> dict[str, object]:
+def _thumb(requirements: str, answer: str, *, good: bool) -> dict[str, object]:
     return {"prompt": requirements, "completion": answer, "label": good}
 
 
