@@ -151,7 +151,7 @@ def test_loss_and_gradients_are_those_of_trl(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Slow to import, and only here. Neither ships types.
-    from datasets import Dataset  # type: ignore[import-untyped]  # noqa: PLC0415
+    from datasets import Dataset
     from trl.trainer.kto_config import KTOConfig  # noqa: PLC0415
     from trl.trainer.kto_trainer import KTOTrainer  # noqa: PLC0415
 

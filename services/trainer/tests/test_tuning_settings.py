@@ -64,7 +64,7 @@ def test_every_setting_says_its_unit_or_reason_and_its_default_is_allowed() -> N
     for name, field in Settings.model_fields.items():
         assert field.description, name
     for method in ("lora", "qlora", "kto"):
-        resolve(method)  # type: ignore[arg-type]
+        resolve(method)
 
 
 @pytest.mark.parametrize(

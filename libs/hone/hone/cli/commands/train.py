@@ -40,7 +40,7 @@ _DIGEST = re.compile(r"[0-9a-f]{8,64}")
 )
 @json_option
 @click.pass_context
-def train(context: click.Context, *, timeout_s: float | None, as_json: bool, **asked: Any) -> None:
+def train(context: click.Context, /, *, timeout_s: float | None, as_json: bool, **asked: Any) -> None:
     """Train a version, have it evaluated beside the champion, and follow the run to its verdict."""
     if context.invoked_subcommand is not None:
         return
