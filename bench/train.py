@@ -253,7 +253,7 @@ def write_random_weights(base: Path, shape: dict[str, int]) -> int:
     for name, each in blank.state_dict().items():
         part = name.split(".")
         groups.setdefault(part[2] if part[1] == "layers" else "rest", {})[name] = each.shape
-    random, placed, count = torch.Generator().manual_seed(SEED), {}, 0
+    random, placed, count = torch.Generator().manual_seed(SEED), dict[str, str](), 0
     for number, (_, named) in enumerate(sorted(groups.items())):
         file = f"model-{number + 1:05d}-of-{len(groups):05d}.safetensors"
         tensors = {
@@ -294,19 +294,14 @@ def write_tokenizer(base: Path) -> None:
 
 
 def config_of(base: Path, shape: dict[str, int]) -> LlamaConfig:
-    reading = load_tokenizer_ids(base)
-    return LlamaConfig(
-        **shape, max_position_embeddings=2048, tie_word_embeddings=False, bos_token_id=None, dtype="bfloat16",
-        **reading,
-    )  # type: ignore[arg-type]  # fmt: skip
-
-
-def load_tokenizer_ids(base: Path) -> dict[str, int]:
     fast = PreTrainedTokenizerFast.from_pretrained(base)
-    return {
+    ids: dict[str, Any] = {
+        "bos_token_id": None,
         "eos_token_id": fast.convert_tokens_to_ids("<|im_end|>"),
         "pad_token_id": fast.convert_tokens_to_ids("<|pad|>"),
     }
+    whole: dict[str, Any] = shape | ids
+    return LlamaConfig(**whole, max_position_embeddings=2048, tie_word_embeddings=False, dtype="bfloat16")
 
 
 def spec_of(base: Path, folder: Path, *, method: Any = "lora", **settings: Any) -> Spec:

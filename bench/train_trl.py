@@ -14,12 +14,13 @@ import torch
 from datasets import Dataset
 from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
-from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from hone_trainer.tuning.data.tokenised import Tokenised
 
 
-class _Clock(TrainerCallback):  # type: ignore[misc]
+class _Clock(TrainerCallback):
     """From the first step to the last, without what is made ready before it and written after it."""
 
     began = ended = 0.0
@@ -56,6 +57,7 @@ def main() -> None:
         "seed": order["seed"],
         "report_to": "none",
         "disable_tqdm": True,
+        "use_cpu": not torch.cuda.is_available(),  # it refuses to find that out itself
         **order["more"],
     }
     clock = _Clock()

@@ -11,6 +11,7 @@ import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -125,14 +126,15 @@ def test_a_manifest_that_names_files_elsewhere_is_passed_over(tmp_path: Path) ->
     (tmp_path / "secret.safetensors").write_bytes(b"secret")
     manifest = json.loads((folder / "manifest.json").read_bytes())["manifest"]
     told = module._seen(tmp_path / "secret.safetensors")
-    for files in (
+    forged: list[Any] = [
         {"../../secret.safetensors": told},
         {str(tmp_path / "secret.safetensors"): told},
         {**manifest["files"], "../../secret.safetensors": told},
         {"state.json": None},
         [],
         {},
-    ):
+    ]
+    for files in forged:
         (folder / "manifest.json").write_bytes(module._sealed({**manifest, "files": files}))
         assert isinstance(read_manifest(folder), str), files
 
@@ -222,7 +224,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_no_half_one(
 ) -> None:
     kept = _saved(tmp_path, 1)
     with monkeypatch.context() as patch:
-        patch.setattr(module.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
+        patch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1))
         with pytest.raises(DiskFull):
             kept.save(2, _tensors(2), {})
 
