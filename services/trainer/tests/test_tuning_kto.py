@@ -151,7 +151,7 @@ def test_loss_and_gradients_are_those_of_trl(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Slow to import, and only here.
-    from datasets import Dataset
+    from datasets import Dataset  # noqa: PLC0415
     from trl.trainer.kto_config import KTOConfig  # noqa: PLC0415
     from trl.trainer.kto_trainer import KTOTrainer  # noqa: PLC0415
 
