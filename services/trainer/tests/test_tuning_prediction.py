@@ -293,7 +293,7 @@ if again:
     model.activation_checkpointing_enable({"use_reentrant": False})
 adapted = base.with_adapter(model, settings, folder).train()
 optimizer = torch.optim.AdamW([each for each in adapted.parameters() if each.requires_grad])
-for _ in range(3):
+for _ in range(2):
     ids = torch.randint(0, model.config.vocab_size, (rows, length))
     mask = torch.ones(rows, 1, length, length, dtype=torch.bool).tril()
     hidden = model.get_decoder()(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
