@@ -57,6 +57,7 @@ def main() -> None:
         "seed": order["seed"],
         "report_to": "none",
         "disable_tqdm": True,
+        "save_strategy": "no",  # the seconds are those of the steps, here and there
         "use_cpu": not torch.cuda.is_available(),  # it refuses to find that out itself
         **order["more"],
     }
