@@ -223,6 +223,7 @@ def the_same_comes_of_the_same(reader: Reader) -> None:
 
 
 def the_first_version_answers_again(reader: Reader) -> None:
+    assert "(version 1) is champion" in reader.said["hone models rollback"].out
     assert "hone-starter" in reader.said["hone routes show"].out
     assert not (reader.hone.data / "run" / "hone.json").exists()
 
