@@ -1,13 +1,16 @@
 """What is trained on and what is held out: near-duplicates on one side, once held out for ever."""
 
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from loop_parts import policy
 
+from hone_contracts.artifacts import ArtifactType
 from hone_trainer.examples import Example
-from hone_trainer.runs.split import Candidates, split
+from hone_trainer.runs.files import Contents, DatasetFiles
+from hone_trainer.runs.split import Candidates, Split, split
 
 
 def example(number: int, **more: Any) -> Example:
@@ -77,3 +80,13 @@ def test_a_new_example_near_one_that_was_trained_on_is_trained_on_and_never_held
     for seed in map(str, range(20)):
         done = split(Candidates([example(n) for n in range(20)], [], [], groups), policy(), seed)
         assert "ex_7" in {each.id for each in done.train}
+
+
+def test_right_answers_that_a_person_brought_are_references_as_corrections_are(tmp_path: Path) -> None:
+    """And one that was called good is not: it is the champion's own more often than not."""
+    praised, brought, corrected = example(1), example(2, source="import"), example(3, corrected=True)
+    parts = Split((example(0),), (praised, brought, corrected), (), {f"ex_{n}": n for n in range(4)})
+    files = DatasetFiles(tmp_path)
+    summary, _ = files.store(Contents(ArtifactType.SQL_DDL, parts, [1.0], frozenset(), {}), {})
+    items = files.held_out(summary.digest)
+    assert [each.corrected for each in items] == [False, True, True]

@@ -229,7 +229,9 @@ def _held_out_lines(contents: Contents) -> str:
             context_text=example.context_text,
             options=dict(example.options),
             reference=example.content,
-            corrected=example.corrected,
+            # A right answer that a person brought is a reference as a correction is; one that was called good is the
+            # champion's own more often than not.
+            corrected=example.corrected or example.source == "import",
             group=str(contents.split.groups[example.id]),
         )
         for example in contents.split.held_out

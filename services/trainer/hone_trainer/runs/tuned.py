@@ -171,6 +171,8 @@ class Tuned:
 
     async def _judged(self, assignment: Assignment) -> tuple[list[Any], list[Any], dict[str, int]]:
         rows, held_out = await self.preferences.rows(assignment), await self.preferences.held_out(assignment)
+        if len({row["label"] for row in held_out}) < 2:
+            held_out = []  # one side alone measures half of what is learned: some of both are kept back instead
         return list(rows), list(held_out), {}
 
     async def _render(self, assignment: Assignment, texts: Sequence[ExampleText]) -> list[RenderedExample]:
