@@ -91,18 +91,20 @@ def _of_machine(settings: Settings, checkpoint: Path) -> dict[str, Any]:
     return {
         "device": device,
         "dtype": on_card if device == "cuda" else "fp32",
-        "threads": _threads(device, checkpoint),
+        "threads": _threads(device, checkpoint, settings.processes),
         # Rows of sequences that are blind to each other need the score of every pair of a row on a CPU; there, rows
         # of about one length waste less.
         "packing": device == "cuda",
     }
 
 
-def _threads(device: str, checkpoint: Path) -> int:
+def _threads(device: str, checkpoint: Path, processes: int) -> int:
     """A small model's threads would wait for each other, and for whatever else the cores do meanwhile."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     weights_bytes = sum(each.size_bytes for each in tensors_of(open_shards(checkpoint)).values())
-    return cores if device == "cpu" and weights_bytes >= _SMALL_BYTES else 1
+    if device != "cpu" or weights_bytes < _SMALL_BYTES:
+        return 1
+    return max(1, cores // processes)
 
 
 def _data(

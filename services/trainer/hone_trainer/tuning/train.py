@@ -20,6 +20,7 @@ from torch import Tensor
 
 from hone_trainer.finetune.events import Line
 from hone_trainer.tuning import distributed, health, merging, tracking
+from hone_trainer.tuning.adapter_files import WEIGHTS
 from hone_trainer.tuning.base import load_model, load_tokenizer, save_adapter, with_adapter
 from hone_trainer.tuning.checkpoints import Checkpoints, Identity
 from hone_trainer.tuning.data.batches import Step, plan
@@ -86,6 +87,7 @@ def train(spec: Spec, tell: Tell, ending: Callable[[], bool]) -> dict[str, Any]:
             "held_out_loss": course.best_loss,
             "best_step": course.best_step,
             "rollbacks": course.rollbacks,
+            "checkpoints_passed_over": dict(checkpoints.passed_over),
             "seconds": round(course.seconds, 2),
             "tokens_per_s": round(course.tokens / course.seconds, 1) if course.seconds else 0.0,
             "peak_memory_bytes": memory_bytes(settings.device),
@@ -126,13 +128,14 @@ def digest_of(weights: Mapping[str, Tensor]) -> str:
 
 def identity(spec: Spec, prepared: Prepared, data: Tokenised, world: int) -> Identity:
     """What a resume must have in common with the run that left the checkpoint."""
+    adapter = None if spec.adapter is None else tracking.sha256(spec.adapter / WEIGHTS)
     shaping = prepared.settings.model_dump(
         mode="json", exclude={"keep_checkpoints", "mlflow_uri", "tensorboard", "quantization", "time_limit_s"}
     )
     return Identity.of(
         data=data.digest,
         base=prepared.base,
-        settings={**shaping, "method": spec.method, "adapter": spec.adapter is not None},
+        settings={**shaping, "method": spec.method, "adapter": adapter},
         seed=prepared.settings.seed,
         world=world,
     )
