@@ -55,6 +55,7 @@ from hone_trainer.runs.desk import Desk
 from hone_trainer.runs.files import DatasetFiles
 from hone_trainer.runs.following import Following
 from hone_trainer.runs.full import Full
+from hone_trainer.runs.holding import Hold
 from hone_trainer.runs.looking import Looking
 from hone_trainer.runs.moving import Mover
 from hone_trainer.runs.named import NamedDatasets
@@ -72,6 +73,7 @@ from hone_trainer.training import Methods
 HEAD = "0004"
 
 _AWAY_S = 120.0  # a service that is started anew, while a run has work for it
+_TRIED_WITHIN_S = 10.0  # of the fifteen seconds that who asks waits
 _CHAT_LIMIT_S = 120.0  # of one paraphrase by a local model that is loaded for it
 
 log = get_logger(__name__)
@@ -105,6 +107,9 @@ class _Parts:
         prover = Prover(database, self.ask, policy.good_score, self.starter.look)
         self.importer = Importer(database, prover, settings)
         self.cancellations = Cancellations(database)
+        self.looking = Looking(self.runs_folder, eager=settings.trainer_role == "worker")
+        self.in_hand: dict[str, Hold] = {}
+        self.telling = Telling(database, self.looking.look, lambda: next(iter(self.in_hand), None))
         service.hears(JobCancelled.subject, self.cancellations.interrupt)
 
     def _client(self) -> Client:
@@ -149,7 +154,12 @@ class _Parts:
         service.answers(ShowRun, desk.show_run)
         service.answers(SteerTraining, Steering(database, self._client).answer)
         service.answers(ShowCurve, Curves(database).show)
-        service.answers(CheckEnvironments, Workers(database).check)
+        own = self._look_at_this_machine if self.settings.trainer_role == "both" else None
+        service.answers(CheckEnvironments, Workers(database, own).check)
+
+    async def _look_at_this_machine(self) -> None:
+        await self.looking.try_now(_TRIED_WITHIN_S)
+        await self.telling.tell(anew=True)
 
     async def _look(self, _running: Running) -> None:
         watchdog = Watchdog(self.service.database, self.settings, self.policy.tries)
@@ -200,13 +210,10 @@ class _Parts:
             deliveries=self.settings.max_deliver,
             save_s=self.settings.training_save_s,
             stopping=lambda: service.health.stopping,
+            in_hand=self.in_hand,
         )
         for place in placing.places_in(machine.look()):
             service.works_on(placing.COMMANDS[place], worker)
         service.takes_time_to_save(worker.save_needs_s)
-        service.background(
-            Telling(
-                service.database, Looking(self.runs_folder).look, lambda: next(iter(worker.in_hand), None)
-            ).run
-        )
+        service.background(self.telling.run)
         service.announces(DatasetBuilt, *placing.COMMANDS.values(), TrainingCompleted, TrainingFailed)

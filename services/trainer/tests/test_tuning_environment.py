@@ -101,3 +101,26 @@ async def test_a_worker_tells_at_once_what_it_sees_and_later_what_it_tried(
     assert "qlora" not in last.methods
     assert "lora" in last.methods
     assert asked == 1
+
+
+async def test_a_worker_that_does_more_than_train_tries_nothing_before_somebody_asks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Importing torch with every start would cost who never trains a core for seconds."""
+    asked = 0
+
+    async def tried() -> tuple[EnvironmentFinding, ...]:
+        nonlocal asked
+        asked += 1
+        return (EnvironmentFinding(name="4 bits", severity="ok", found="they work"),)
+
+    monkeypatch.setattr(environment, "tried", tried)
+    monkeypatch.setattr(tuning, "missing", lambda _method="lora": ())
+    looking = Looking(tmp_path, eager=False, after_s=0)
+    await looking.look()
+    await asyncio.sleep(0.05)
+    assert asked == 0
+    await looking.try_now(5)
+    assert "4 bits" in by_name((await looking.look()).findings)
+    await looking.try_now(5)
+    assert asked == 1

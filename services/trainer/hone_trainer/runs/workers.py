@@ -77,7 +77,10 @@ class Telling:
             with suppress(DatabaseUnavailable):
                 await asyncio.shield(self._forget())
 
-    async def tell(self) -> None:
+    async def tell(self, *, anew: bool = False) -> None:
+        """``anew``: the machine is looked at again, whenever that was done last."""
+        if anew:
+            self._seen = None
         environment, now = await self._environment(), utc_now()
         told: dict[str, Any] = {
             "places": list(places_in(environment)),
@@ -106,11 +109,14 @@ class Telling:
 
 @dataclass(frozen=True)
 class Workers:
-    """Answers what the workers that are alive have."""
+    """Answers what the workers that are alive have. ``own``: the one in this process looks at its machine first."""
 
     database: Database
+    own: Callable[[], Awaitable[None]] | None = None
 
     async def check(self, _question: CheckEnvironments) -> Environments:
+        if self.own is not None:
+            await self.own()
         async with self.database.read() as session:
             rows = await heard_of(session)
         return Environments(
