@@ -98,7 +98,7 @@ def test_what_was_generated_validates_alone(shared_machine: Machine, tmp_path: P
         (["jobs", "show", "../../etc/passwd"], 3, ""),
         (["models", "show", "llamacpp:nobody"], 3, "nobody"),
         (["hub", "inspect-file", "/nowhere/at-all.gguf"], 2, "at-all.gguf"),
-        (["train", "--type", "mermaid_erd", "--method", "lora"], 5, "cannot train by lora"),
+        (["train", "--type", "mermaid_erd", "--method", "lora", "--set", "rank=1"], 2, "rank: 1 (from set)"),
     ],
 )
 def test_a_mistake_is_one_line_that_says_what_to_do(

@@ -29,7 +29,7 @@ from hone_generator.artifacts import KINDS
 from hone_generator.artifacts.kind import Brief
 from hone_generator.teaching.agreement import agreement
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.slow, pytest.mark.first]
 
 PAGE = ROOT / "docs" / "training.md"
 CORRECTED = (ROOT / "examples/training/corrected.sql").read_text("utf-8")

@@ -236,7 +236,7 @@ def _predicted(
             "fits": peak <= free.free_bytes * _USABLE,
             "parts": parts,
         },
-        "seconds": round(_seconds(costs, way, resolved, *data), 1),
+        "seconds": round(_seconds(costs, way, resolved, *data), 3),
         "weights": costs.blank(way.four_bit).sizes.weights,
         "adapter_weights": costs.blank(way.four_bit).sizes.adapter,
         "simulated": {"longest_tokens": costs.longest, "dtype": settings.dtype},
