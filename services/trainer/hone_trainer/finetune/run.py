@@ -2,12 +2,9 @@
 
 import json
 import math
-import os
 import platform
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +22,7 @@ from hone_trainer.finetune.spec import Spec
 from hone_trainer.starter import corpus, export
 from hone_trainer.starter.checkpoint import digest
 from hone_trainer.starter.tokenizer import PAD
+from hone_trainer.whole_folder import whole_or_not
 
 _OLD_SKILLS = 64  # passages: their loss tells what is forgotten, and takes a tenth of a second
 _RECORD = "run.json"
@@ -44,7 +42,7 @@ def finetune(spec: Spec, tell: Tell) -> dict[str, Any]:
     tell(Line(stage="base", message=f"reading {(spec.base_gguf or spec.base_hf or spec.out).name}"))
     start = base.load(spec)
     course = _course(spec, start, tell)
-    with _whole_or_not(spec.out) as folder:
+    with whole_or_not(spec.out) as folder:
         steps = _train(spec, start, course, folder, tell)
         tell(Line(stage="writing", message="writing the model"))
         export.write_folder(folder / "hf", start.model, start.vocabulary)
@@ -151,27 +149,3 @@ def _done(out: Path, inputs: dict[str, Any]) -> dict[str, Any] | None:
     if any(record.get(key) != value for key, value in json.loads(json.dumps(inputs)).items()):
         raise OutTaken(out)
     return record
-
-
-@contextmanager
-def _whole_or_not(out: Path) -> Iterator[Path]:
-    """A folder that becomes `out` when all went well, and is gone otherwise."""
-    folder = out.with_name(f".{out.name}.{os.getpid()}.part")
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-        for path in [*folder.rglob("*"), folder]:
-            _synced(path)
-        folder.rename(out)
-        _synced(out.parent)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _synced(path: Path) -> None:
-    """To the disk: a name must not outlive a power cut that its content does not."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -4,14 +4,10 @@ What lies in ``out/adapter`` and ``out/merged`` is whole or not there. Run again
 checkpoint; after the last step it does again what comes after it.
 """
 
-import os
 import random
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +28,7 @@ from hone_trainer.tuning.recipe import Recipe
 from hone_trainer.tuning.settings import Decided
 from hone_trainer.tuning.sft import Supervised
 from hone_trainer.tuning.spec import Spec
+from hone_trainer.whole_folder import whole_or_not
 
 Tell = Callable[[Line], None]
 _DRY_STEPS = 2
@@ -195,7 +192,7 @@ def _line(one: Measured) -> Line:
 
 
 def _write(spec: Spec, model: Any, ends: frozenset[int], tell: Tell) -> dict[str, Any]:
-    with whole_or_not(spec.out / "adapter") as folder:
+    with whole_or_not(spec.out / "adapter", replace=True) as folder:
         save_adapter(model, folder, spec.checkpoint)
 
     last = 0.0
@@ -214,27 +211,3 @@ def _write(spec: Spec, model: Any, ends: frozenset[int], tell: Tell) -> dict[str
 
 def _words(tell: Tell) -> Callable[[str], None]:
     return lambda message: tell(Line(stage="checking", message=message))
-
-
-@contextmanager
-def whole_or_not(target: Path) -> Iterator[Path]:
-    """A folder that becomes ``target``, in the place of what was there, when all went well, and is gone otherwise."""
-    folder = target.with_name(f".{target.name}.{os.getpid()}.part")
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-        for path in [*folder.rglob("*"), folder]:
-            _synced(path)
-        shutil.rmtree(target, ignore_errors=True)
-        folder.rename(target)
-        _synced(target.parent)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _synced(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
